@@ -1,0 +1,222 @@
+#include "lib/base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
+
+extern char **environ;
+
+static void default_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_DFL);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_from(int lowest)
+{
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, (unsigned)lowest, ~0u, 0) == 0)
+		return;
+#endif
+	for (long fd = sysconf(_SC_OPEN_MAX) - 1; fd >= lowest; fd--)
+		close((int)fd);
+}
+
+/*
+ * Moves the descriptors to their places. Sources are first copied above all
+ * targets, so that no target overwrites a source still to come. The error
+ * pipe ends up right above them.
+ */
+static int place_fds(const struct qf_child_spec *spec, int *report)
+{
+	int top = STDERR_FILENO;
+	int high[16];
+	bool given[3] = {false, false, false};
+	int null;
+
+	if (spec->nfds > sizeof high / sizeof *high) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (size_t i = 0; i < spec->nfds; i++) {
+		if (spec->fds[i].to > top)
+			top = spec->fds[i].to;
+		if (spec->fds[i].to <= STDERR_FILENO)
+			given[spec->fds[i].to] = true;
+	}
+	*report = fcntl(*report, F_DUPFD_CLOEXEC, top + 1);
+	if (*report < 0)
+		return -1;
+	for (size_t i = 0; i < spec->nfds; i++) {
+		high[i] = fcntl(spec->fds[i].from, F_DUPFD_CLOEXEC, top + 1);
+		if (high[i] < 0)
+			return -1;
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		if (!given[fd] && (null < 0 || dup2(null, fd) < 0))
+			return -1;
+	}
+	for (size_t i = 0; i < spec->nfds; i++) {
+		if (dup2(high[i], spec->fds[i].to) < 0)
+			return -1;
+	}
+	for (int fd = STDERR_FILENO + 1; fd <= top; fd++) {
+		bool keep = false;
+
+		for (size_t i = 0; i < spec->nfds; i++)
+			keep = keep || spec->fds[i].to == fd;
+		if (!keep)
+			close(fd);
+	}
+	if (dup2(*report, top + 1) < 0)
+		return -1;
+	*report = top + 1;
+	fcntl(*report, F_SETFD, FD_CLOEXEC);
+	close_from(top + 2);
+	return 0;
+}
+
+static void born(struct qf_child *c, pid_t pid, bool group)
+{
+	c->pid = pid;
+	c->group = group;
+#ifdef SYS_pidfd_open
+	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+	c->pidfd = -1;
+#endif
+	if (c->pidfd >= 0)
+		fcntl(c->pidfd, F_SETFD, FD_CLOEXEC);
+	/* The child does the same: whoever comes first. */
+	if (group)
+		setpgid(pid, pid);
+}
+
+int qf_child_start(
+    struct qf_child *c, const struct qf_child_spec *spec, struct qf_err *e)
+{
+	int p[2], why = 0;
+	pid_t pid;
+
+	*c = (struct qf_child)QF_CHILD_NONE;
+	if (qf_pipe(p, e) < 0)
+		return QF_EPIPE;
+	pid = fork();
+	if (pid < 0) {
+		close(p[0]);
+		close(p[1]);
+		return qf_fail_sys(e, QF_EFORK, "fork");
+	}
+	if (pid == 0) {
+		if (spec->group)
+			setpgid(0, 0);
+		if (place_fds(spec, &p[1]) == 0) {
+			default_signals();
+			execve(spec->path, spec->argv,
+			    spec->envp != NULL ? spec->envp : environ);
+		}
+		why = errno;
+		if (qf_write_all(p[1], &why, sizeof why) < 0)
+			_exit(126);
+		_exit(127);
+	}
+	close(p[1]);
+	born(c, pid, spec->group);
+	/* The pipe closes by itself when the exec succeeds. */
+	if (qf_read(p[0], &why, sizeof why) == (ssize_t)sizeof why) {
+		int status;
+
+		close(p[0]);
+		if (qf_child_wait(c, QF_NEVER, &status, NULL) < 0)
+			c->pid = 0;
+		errno = why;
+		return qf_fail_sys(
+		    e, QF_EEXEC, "can not execute %s", spec->path);
+	}
+	close(p[0]);
+	return 0;
+}
+
+int qf_child_fork(
+    struct qf_child *c, int (*run)(void *), void *arg, struct qf_err *e)
+{
+	pid_t pid = fork();
+
+	*c = (struct qf_child)QF_CHILD_NONE;
+	if (pid < 0)
+		return qf_fail_sys(e, QF_EFORK, "fork");
+	if (pid == 0) {
+		setpgid(0, 0);
+		_exit(run(arg));
+	}
+	born(c, pid, true);
+	return 0;
+}
+
+static int reap(struct qf_child *c, int *status, int flags)
+{
+	int st = 0;
+	pid_t r;
+
+	do
+		r = waitpid(c->pid, &st, flags);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return 0;
+	if (status != NULL)
+		*status = r < 0 ? 0x7f00 : st;
+	c->pid = 0;
+	qf_close(&c->pidfd);
+	return r < 0 ? -1 : 1;
+}
+
+int qf_child_wait(
+    struct qf_child *c, int64_t deadline, int *status, struct qf_err *e)
+{
+	for (;;) {
+		/* Without pidfds (an old kernel): look every 10 ms. */
+		struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+		int left = qf_deadline_poll(deadline);
+		int r = reap(c, status, WNOHANG);
+
+		if (r < 0)
+			return qf_fail(e, QF_EBUG, "no such child");
+		if (r > 0)
+			return 0;
+		if (left == 0)
+			return qf_fail(e, QF_ETIME, "timed out");
+		if (c->pidfd < 0 && (left < 0 || left > 10))
+			left = 10;
+		if (poll(&p, 1, left) < 0 && errno != EINTR)
+			return qf_fail_sys(e, QF_EBUG, "poll");
+	}
+}
+
+void qf_child_stop(struct qf_child *c, int64_t grace_ms, int *status)
+{
+	pid_t whom = c->group ? -c->pid : c->pid;
+
+	if (c->pid == 0)
+		return;
+	kill(whom, SIGTERM);
+	if (qf_child_wait(c, qf_deadline_in(grace_ms), status, NULL) < 0) {
+		kill(whom, SIGKILL);
+		qf_child_wait(c, QF_NEVER, status, NULL);
+	} else if (c->group) {
+		kill(whom, SIGKILL); /* what it left behind */
+	}
+}

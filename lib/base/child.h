@@ -1,0 +1,57 @@
+/*
+ * Child processes: start one with exactly the descriptors it should have,
+ * wait for it with a deadline, stop it and all it started.
+ */
+#ifndef QF_BASE_CHILD_H
+#define QF_BASE_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+
+/* Descriptor `from` of ours becomes `to` in the child. */
+struct qf_child_fd {
+	int to, from;
+};
+
+struct qf_child_spec {
+	const char *path; /* looked up nowhere: a path, not a name */
+	char *const *argv;
+	char *const *envp; /* NULL: ours */
+	/* All that the child gets. Of 0, 1 and 2, what is not listed is
+	 * /dev/null; everything else is closed. */
+	const struct qf_child_fd *fds;
+	size_t nfds;
+	bool group; /* in a process group of its own, killed as one */
+};
+
+struct qf_child {
+	pid_t pid; /* 0: none */
+	int pidfd;
+	bool group;
+};
+
+/* clang-format off */
+#define QF_CHILD_NONE {.pid = 0, .pidfd = -1}
+/* clang-format on */
+
+/* Runs a program, with default signals. QF_EEXEC when it can not be executed
+ * (e->sys says why), QF_EFORK, QF_EPIPE. */
+int qf_child_start(
+    struct qf_child *c, const struct qf_child_spec *spec, struct qf_err *e);
+/* Runs a function in a copy of this process; its result is the exit code. */
+int qf_child_fork(
+    struct qf_child *c, int (*run)(void *), void *arg, struct qf_err *e);
+
+/* Waits until it has ended: 0 and the status of wait(2). QF_ETIME when the
+ * deadline passes first; the child runs on and can be waited for again. */
+int qf_child_wait(
+    struct qf_child *c, int64_t deadline, int *status, struct qf_err *e);
+/* TERM, then KILL after grace_ms, to the whole group when it has one; waits.
+ * Does nothing without a child. The status may be NULL. */
+void qf_child_stop(struct qf_child *c, int64_t grace_ms, int *status);
+
+#endif

@@ -1,0 +1,222 @@
+#include "lib/base/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/io.h"
+
+enum {
+	CTL_FILE_MAX = 64 << 20
+};
+
+/* Can anybody write it who is neither root nor the owner of CONTROLDIR? */
+static int check_modes(
+    const struct stat *st, uid_t owner, const char *path, struct qf_err *e)
+{
+	if (st->st_uid != 0 && st->st_uid != owner)
+		return qf_fail(e, QF_ECONF,
+		    "%s: belongs to uid %ld, who is neither root nor the owner "
+		    "of the control directory; chown it",
+		    path, (long)st->st_uid);
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return qf_fail(e, QF_ECONF,
+		    "%s: others can write it (mode %03o); chmod go-w it", path,
+		    (unsigned)st->st_mode & 0777);
+	return 0;
+}
+
+int qf_ctl_open(struct qf_ctl *c, const char *path, struct qf_err *e)
+{
+	struct stat st;
+
+	*c = (struct qf_ctl)QF_CTL_NONE;
+	c->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->fd < 0 || fstat(c->fd, &st) < 0) {
+		qf_fail_sys(e, QF_ECONF, "control directory %s", path);
+		qf_ctl_close(c);
+		return QF_ECONF;
+	}
+	c->owner = st.st_uid;
+	c->path = qf_strdup(path);
+	if (check_modes(&st, c->owner, path, e) < 0) {
+		qf_ctl_close(c);
+		return QF_ECONF;
+	}
+	return 0;
+}
+
+void qf_ctl_close(struct qf_ctl *c)
+{
+	qf_close(&c->fd);
+	free(c->path);
+	c->path = NULL;
+}
+
+int qf_ctl_file(const struct qf_ctl *c, const char *name, struct qf_buf *out,
+    struct qf_err *e)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	struct stat st;
+	int rc = 1;
+	int fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (name[0] != '/')
+		qf_buf_addf(&path, "%s/", c->path);
+	qf_buf_adds(&path, name);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		rc = qf_fail_sys(e, QF_ECONF, "%s", path.s);
+	else if (!S_ISREG(st.st_mode))
+		rc = qf_fail(e, QF_ECONF, "%s: not a regular file", path.s);
+	else if (st.st_size > CTL_FILE_MAX)
+		rc = qf_fail(e, QF_ECONF, "%s: larger than 64 MiB", path.s);
+	else if (check_modes(&st, c->owner, path.s, e) < 0)
+		rc = QF_ECONF;
+	else if (qf_read_all(fd, out, e) < 0)
+		rc = qf_fail_sys(e, QF_ECONF, "%s", path.s);
+	qf_close(&fd);
+	qf_buf_free(&path);
+	return rc;
+}
+
+int qf_ctl_value(const struct qf_ctl *c, const char *name, struct qf_buf *out,
+    struct qf_err *e)
+{
+	struct qf_buf file = QF_BUF_INIT;
+	struct qf_span rest, line;
+	int rc = qf_ctl_file(c, name, &file, e);
+
+	if (rc == 1) {
+		rest = qf_buf_span(&file);
+		if (!qf_span_cut(&rest, '\n', &line))
+			line = rest;
+		line = qf_span_trim(line);
+		if (line.n > 0 && memchr(line.p, '\0', line.n) != NULL)
+			rc = qf_fail(e, QF_ECONF, "%s/%s:1: holds a zero byte",
+			    c->path, name);
+		else if (line.n == 0)
+			rc = 0;
+		else
+			qf_buf_addspan(out, line);
+	}
+	qf_buf_free(&file);
+	return rc;
+}
+
+int qf_ctl_lines(const struct qf_ctl *c, const char *name, struct qf_lines *out,
+    struct qf_err *e)
+{
+	struct qf_span rest, line;
+	unsigned number = 0;
+	size_t cap = 0;
+	int rc = qf_ctl_file(c, name, &out->bytes, e);
+
+	if (rc <= 0)
+		return rc;
+	rest = qf_buf_span(&out->bytes);
+	while (rest.n > 0) {
+		if (!qf_span_cut(&rest, '\n', &line)) {
+			line = rest;
+			rest.n = 0;
+		}
+		number++;
+		line = qf_span_trim(line);
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		if (memchr(line.p, '\0', line.n) != NULL) {
+			qf_lines_free(out);
+			return qf_fail(e, QF_ECONF,
+			    "%s/%s:%u: holds a zero byte", c->path, name,
+			    number);
+		}
+		if (out->n == cap) {
+			cap = cap == 0 ? 16 : cap * 2;
+			out->v = qf_realloc_array(out->v, cap, sizeof *out->v);
+		}
+		out->v[out->n++] = (struct qf_line){line, number};
+	}
+	return 1;
+}
+
+void qf_lines_free(struct qf_lines *l)
+{
+	free(l->v);
+	l->v = NULL;
+	l->n = 0;
+	qf_buf_free(&l->bytes);
+}
+
+/* Reads one item into *string or *number. */
+static int read_item(const struct qf_ctl *c, const struct qf_ctl_item *item,
+    char **string, long long *number, struct qf_err *e)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	char *end;
+	int rc = qf_ctl_value(c, item->name, &b, e);
+
+	if (rc == 0 && item->fallback != NULL)
+		qf_buf_adds(&b, item->fallback);
+	if (rc >= 0 && item->type == QF_CTL_STRING) {
+		*string = b.len > 0 ? qf_strdup(b.s) : NULL;
+	} else if (rc >= 0) {
+		errno = 0;
+		*number = strtoll(b.s, &end, 10);
+		if (errno != 0 || end == b.s || *end != '\0' ||
+		    *number < item->min || *number > item->max)
+			rc = qf_fail(e, QF_ECONF,
+			    "%s/%s:1: \"%s\" is not a number from %lld to "
+			    "%lld",
+			    c->path, item->name, b.s, item->min, item->max);
+	}
+	qf_buf_free(&b);
+	return rc < 0 ? rc : 0;
+}
+
+int qf_ctl_load(const struct qf_ctl *c, const struct qf_ctl_item *table,
+    void *cfg, struct qf_err *e)
+{
+	struct value {
+		char *string;
+		long long number;
+	} * v;
+	size_t n = 0;
+	int rc = 0;
+
+	while (table[n].name != NULL)
+		n++;
+	v = qf_alloc((n + 1) * sizeof *v);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = read_item(c, &table[i], &v[i].string, &v[i].number, e);
+	if (rc == 0)
+		qf_ctl_unload(table, cfg);
+	for (size_t i = 0; i < n; i++) {
+		char *at = (char *)cfg + table[i].offset;
+
+		if (rc != 0)
+			free(v[i].string);
+		else if (table[i].type == QF_CTL_STRING)
+			*(char **)(void *)at = v[i].string;
+		else
+			*(long long *)(void *)at = v[i].number;
+	}
+	free(v);
+	return rc;
+}
+
+void qf_ctl_unload(const struct qf_ctl_item *table, void *cfg)
+{
+	for (; table->name != NULL; table++) {
+		char *at = (char *)cfg + table->offset;
+
+		if (table->type == QF_CTL_STRING) {
+			free(*(char **)(void *)at);
+			*(char **)(void *)at = NULL;
+		}
+	}
+}

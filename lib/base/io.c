@@ -1,0 +1,137 @@
+#include "lib/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+ssize_t qf_read(int fd, void *p, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = read(fd, p, n);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+int qf_write_all(int fd, const void *p, size_t n)
+{
+	const char *s = p;
+
+	while (n > 0) {
+		ssize_t w = write(fd, s, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		s += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int qf_read_all(int fd, struct qf_buf *b, struct qf_err *e)
+{
+	char chunk[QF_IO_CHUNK];
+
+	for (;;) {
+		ssize_t r = qf_read(fd, chunk, sizeof chunk);
+
+		if (r < 0)
+			return qf_fail_sys(e, QF_EREAD, "read");
+		if (r == 0)
+			return 0;
+		if (qf_buf_add(b, chunk, (size_t)r) < 0)
+			return qf_fail(
+			    e, QF_ETOOLONG, "more than %zu bytes", b->max);
+	}
+}
+
+int qf_drain(int fd, struct qf_err *e)
+{
+	char chunk[QF_IO_CHUNK];
+	ssize_t r;
+
+	while ((r = qf_read(fd, chunk, sizeof chunk)) > 0)
+		;
+	return r < 0 ? qf_fail_sys(e, QF_EREAD, "read") : 0;
+}
+
+void qf_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int qf_pipe(int p[2], struct qf_err *e)
+{
+	if (pipe2(p, O_CLOEXEC) < 0) {
+		p[0] = p[1] = -1;
+		return qf_fail_sys(e, QF_EPIPE, "pipe");
+	}
+	return 0;
+}
+
+void qf_open_std(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+int qf_reopen(int fd)
+{
+	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd];
+	int copy;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	copy = open(path, O_RDONLY | O_CLOEXEC);
+	if (copy >= 0)
+		return copy;
+	/* Without /proc: the same description, set back to the start. */
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy >= 0 && lseek(copy, 0, SEEK_SET) < 0)
+		qf_close(&copy);
+	return copy;
+}
+
+int qf_sync_dir(int dirfd)
+{
+	return fsync(dirfd);
+}
+
+int qf_map_fd(struct qf_map *m, int fd, struct qf_err *e)
+{
+	struct stat st;
+	void *p;
+
+	*m = (struct qf_map){.p = ""};
+	if (fstat(fd, &st) < 0)
+		return qf_fail_sys(e, QF_EREAD, "fstat");
+	if (!S_ISREG(st.st_mode))
+		return qf_fail(e, QF_EREAD, "not a regular file");
+	if (st.st_size == 0)
+		return 0;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return qf_fail_sys(e, QF_EREAD, "mmap");
+	m->p = p;
+	m->n = (size_t)st.st_size;
+	return 0;
+}
+
+void qf_map_free(struct qf_map *m)
+{
+	if (m->n > 0)
+		munmap((void *)m->p, m->n);
+	*m = (struct qf_map){.p = ""};
+}

@@ -1,0 +1,108 @@
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+
+static const char *log_program = "qfront";
+static enum qf_log_target log_target = QF_LOG_TO_STDERR;
+static int log_max = QF_LOG_INFO;
+
+static const char *const level_name[] = {"error", "warn", "info", "debug"};
+static const int level_syslog[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+
+void qf_log_open(const char *program, enum qf_log_target target, int max_level)
+{
+	log_program = program;
+	log_target = target;
+	log_max = max_level;
+	if (target == QF_LOG_TO_SYSLOG)
+		openlog(program, LOG_PID, LOG_MAIL);
+}
+
+static bool is_plain(struct qf_span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= ' ' || c >= 127 || c == '"' || c == '\\' || c == '=')
+			return false;
+	}
+	return s.n > 0;
+}
+
+static void add_value(struct qf_buf *b, struct qf_span s)
+{
+	if (is_plain(s)) {
+		qf_buf_addspan(b, s);
+		return;
+	}
+	qf_buf_addc(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\')
+			qf_buf_addf(b, "\\%c", c);
+		else if (c < ' ' || c >= 127)
+			qf_buf_addf(b, "\\x%02x", c);
+		else
+			qf_buf_addc(b, (char)c);
+	}
+	qf_buf_addc(b, '"');
+}
+
+static void add_field(struct qf_buf *b, const struct qf_kv *kv)
+{
+	qf_buf_addf(b, " %s=", kv->key);
+	switch (kv->kind) {
+	case 's':
+		add_value(b, qf_span(kv->s.p != NULL ? kv->s.p : ""));
+		break;
+	case 'n':
+		add_value(b, kv->s);
+		break;
+	case 'd':
+		qf_buf_addf(b, "%lld", (long long)kv->d);
+		break;
+	case 'u':
+		qf_buf_addf(b, "%llu", (unsigned long long)kv->u);
+		break;
+	}
+}
+
+void qf_log_kv(int level, const char *event, const struct qf_kv *kv)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	int saved = errno;
+
+	if (level > log_max || log_target == QF_LOG_TO_NONE)
+		return;
+	if (level < 0 || level > QF_LOG_DEBUG)
+		level = QF_LOG_ERROR;
+	if (log_target == QF_LOG_TO_STDERR)
+		qf_buf_addf(&b, "%s[%ld]: %s: ", log_program, (long)getpid(),
+		    level_name[level]);
+	qf_buf_adds(&b, event);
+	for (; kv->key != NULL; kv++)
+		add_field(&b, kv);
+	if (log_target == QF_LOG_TO_SYSLOG) {
+		syslog(level_syslog[level], "%s", b.s);
+	} else {
+		qf_buf_addc(&b, '\n');
+		/* One write: lines of several processes do not mix. A log
+		 * that can not be written is no reason to stop mail. */
+		if (write(STDERR_FILENO, b.s, b.len) < 0)
+			errno = saved;
+	}
+	qf_buf_free(&b);
+	errno = saved;
+}
+
+void qf_log_err(const char *event, const struct qf_err *e)
+{
+	qf_log(QF_LOG_ERROR, event, QF_KS("error", e->text));
+}

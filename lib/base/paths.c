@@ -1,0 +1,93 @@
+#include "lib/base/paths.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "lib/base/alloc.h"
+
+static const struct place {
+	const char *variable; /* NULL: can not be moved */
+	const char *compiled;
+	bool moves; /* with the program */
+} places[] = {
+    [QF_DIR_CONTROL] = {"CONTROLDIR", QF_CONTROLDIR, false},
+    [QF_DIR_QUEUE] = {"QUEUEDIR", QF_QUEUEDIR, false},
+    [QF_DIR_PLUGINS] = {"PLUGINDIR", QF_PLUGINDIR, true},
+    [QF_DIR_PROTOCOLS] = {"PROTOCOLDIR", QF_PROTOCOLDIR, true},
+    [QF_DIR_SBIN] = {NULL, QF_SBINDIR, true},
+};
+
+/* Where a program of ours may be started from. */
+static const char *const program_dirs[] = {
+    QF_SBINDIR, QF_BINDIR, QF_PROTOCOLDIR};
+
+bool qf_env_trusted(void)
+{
+	return getauxval(AT_SECURE) == 0;
+}
+
+const char *qf_env(const char *name)
+{
+	return qf_env_trusted() ? getenv(name) : NULL;
+}
+
+/* What stands before the compiled-in folder in this program's own path. */
+static char *find_root(void)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+	char *slash;
+
+	if (n <= 0 || !qf_env_trusted())
+		return qf_strdup("");
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash == NULL)
+		return qf_strdup("");
+	*slash = '\0';
+	n = slash - exe;
+	for (size_t i = 0; i < sizeof program_dirs / sizeof *program_dirs;
+	     i++) {
+		size_t tail = strlen(program_dirs[i]);
+
+		if ((size_t)n > tail &&
+		    strcmp(exe + n - tail, program_dirs[i]) == 0)
+			return qf_strndup(exe, (size_t)n - tail);
+	}
+	return qf_strdup("");
+}
+
+const char *qf_dir(enum qf_dir dir)
+{
+	static char *root;
+	static char *found[sizeof places / sizeof *places];
+	const struct place *p = &places[dir];
+	struct qf_buf b = QF_BUF_INIT;
+	const char *env;
+
+	if (found[dir] != NULL)
+		return found[dir];
+	env = p->variable != NULL ? qf_env(p->variable) : NULL;
+	if (env != NULL && env[0] == '/') {
+		qf_buf_adds(&b, env);
+	} else if (env != NULL && env[0] != '\0') {
+		char *cwd = getcwd(NULL, 0);
+
+		qf_buf_addf(&b, "%s/%s", cwd != NULL ? cwd : "", env);
+		free(cwd);
+	} else {
+		if (p->moves && root == NULL)
+			root = find_root();
+		qf_buf_addf(&b, "%s%s", p->moves ? root : "", p->compiled);
+	}
+	found[dir] = qf_buf_detach(&b);
+	return found[dir];
+}
+
+void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name)
+{
+	qf_buf_addf(out, "%s/%s", qf_dir(dir), name);
+}

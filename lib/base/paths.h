@@ -1,0 +1,35 @@
+/*
+ * Where things are. Each directory has a compiled-in place; state and
+ * configuration move with a variable of the environment, which set-id
+ * programs ignore (getauxval(3), AT_SECURE).
+ *
+ * Programs and plugins also move with the program that asks: started from
+ * ROOT/usr/sbin where /usr/sbin was compiled in, it finds the others below
+ * ROOT, so an unpacked package or a DESTDIR runs where it stands.
+ */
+#ifndef QF_BASE_PATHS_H
+#define QF_BASE_PATHS_H
+
+#include <stdbool.h>
+
+#include "lib/base/buf.h"
+
+enum qf_dir {
+	QF_DIR_CONTROL,   /* $CONTROLDIR */
+	QF_DIR_QUEUE,     /* $QUEUEDIR */
+	QF_DIR_PLUGINS,   /* $PLUGINDIR */
+	QF_DIR_PROTOCOLS, /* $PROTOCOLDIR */
+	QF_DIR_SBIN
+};
+
+/* The directory, absolute, valid for the life of the process. */
+const char *qf_dir(enum qf_dir dir);
+/* Appends DIR/name. */
+void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name);
+
+/* May the environment choose? False in set-id programs. */
+bool qf_env_trusted(void);
+/* getenv() that is NULL when the environment may not choose. */
+const char *qf_env(const char *name);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * A place for the bytes of a message while it is worked on: a memfd, and from
+ * QF_SPOOL_MEMORY bytes on an unlinked file, so that a large message costs no
+ * memory. A finished memfd is sealed: whoever receives the descriptor knows
+ * that nobody can change the bytes any more.
+ */
+#ifndef QF_BASE_SPOOL_H
+#define QF_BASE_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+
+enum {
+	QF_SPOOL_MEMORY = 16 << 20
+};
+
+struct qf_spool {
+	int fd;
+	uint64_t size;
+	bool in_file;
+};
+
+/* clang-format off */
+#define QF_SPOOL_INIT {.fd = -1}
+/* clang-format on */
+
+/* QF_EWRITE on failure, here and below, unless it says otherwise. */
+int qf_spool_open(struct qf_spool *s, struct qf_err *e);
+int qf_spool_write(
+    struct qf_spool *s, const void *p, size_t n, struct qf_err *e);
+/* Adds all that `from` gives, to its end; QF_EREAD when that fails. */
+int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e);
+/* Seals it and sets it to offset 0: no writing after this. */
+int qf_spool_finish(struct qf_spool *s, struct qf_err *e);
+void qf_spool_close(struct qf_spool *s);
+
+/* Is fd a memfd that nobody can write, shrink or grow? */
+bool qf_spool_is_sealed(int fd);
+
+#endif

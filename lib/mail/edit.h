@@ -1,0 +1,69 @@
+/*
+ * Edits as a transaction: staged one by one, checked at once, applied
+ * together or not at all.
+ *
+ * Header positions name the fields as they stand before the first edit of the
+ * transaction; staging does not move them.
+ */
+#ifndef QF_MAIL_EDIT_H
+#define QF_MAIL_EDIT_H
+
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/mail/envelope.h"
+#include "lib/mail/message.h"
+
+enum qf_edit_kind {
+	QF_EDIT_HEADER_INSERT,  /* before field `index`; at nfields: as last */
+	QF_EDIT_HEADER_REPLACE, /* the whole field `index` */
+	QF_EDIT_HEADER_DELETE,
+	QF_EDIT_BODY_REPLACE,
+	QF_EDIT_BODY_APPEND,
+	QF_EDIT_RCPT_ADD,
+	QF_EDIT_RCPT_DROP,
+	QF_EDIT_SENDER_SET
+};
+
+struct qf_edit {
+	enum qf_edit_kind kind;
+	uint32_t index;
+	struct qf_span bytes; /* a whole field, body bytes, an address */
+};
+
+struct qf_edits {
+	struct qf_edit *v;
+	size_t n, cap;
+	struct qf_arena arena; /* holds what the edits bring */
+};
+
+/*
+ * Each returns 0 or QF_EINVAL, and stages nothing then:
+ *   a field name must be printable ASCII without colon and space (RFC 5322
+ *   section 2.2); a value may fold (LF, then space or tab) and must not hold
+ *   NUL, CR or another LF; an index must be there; an address must hold no
+ *   NUL, CR or LF and be no longer than QF_ADDR_MAX.
+ * The field that is built is `name: value` and LF (no space is added when the
+ * value starts with one or is empty).
+ */
+int qf_edit_header_insert(struct qf_edits *ed, const struct qf_message *m,
+    uint32_t before, const char *name, const char *value);
+int qf_edit_header_replace(struct qf_edits *ed, const struct qf_message *m,
+    uint32_t index, const char *value);
+int qf_edit_header_delete(
+    struct qf_edits *ed, const struct qf_message *m, uint32_t index);
+int qf_edit_body_replace(struct qf_edits *ed, struct qf_span bytes);
+int qf_edit_body_append(struct qf_edits *ed, struct qf_span bytes);
+int qf_edit_rcpt_add(struct qf_edits *ed, const char *address);
+int qf_edit_rcpt_drop(
+    struct qf_edits *ed, const struct qf_envelope *env, uint32_t index);
+int qf_edit_sender_set(struct qf_edits *ed, const char *address);
+
+/* Applies all and empties the list. The message takes the bytes over. */
+void qf_edits_apply(
+    struct qf_edits *ed, struct qf_message *m, struct qf_envelope *env);
+/* Forgets all. */
+void qf_edits_clear(struct qf_edits *ed);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The envelope as qmail-queue(8) reads it from descriptor 1:
+ *
+ *	F sender \0 ( T recipient \0 )* \0
+ *
+ * What follows the last zero byte is ignored, as qmail-queue does. A `Q`
+ * where a record may start also ends the list (SPAMCONTROL and indimail
+ * clients send it).
+ */
+#ifndef QF_MAIL_ENVELOPE_H
+#define QF_MAIL_ENVELOPE_H
+
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+struct qf_envelope {
+	struct qf_buf bytes; /* all addresses, each with its zero byte */
+	size_t sender;       /* offset in bytes */
+	size_t *rcpt;        /* offsets in bytes */
+	size_t nrcpt, cap;
+};
+
+/* clang-format off */
+#define QF_ENVELOPE_INIT {.bytes = QF_BUF_INIT}
+/* clang-format on */
+
+void qf_envelope_free(struct qf_envelope *env);
+void qf_envelope_copy(struct qf_envelope *to, const struct qf_envelope *from);
+
+/*
+ * Reads an envelope to its end and fd to end-of-file. Errors, with the exit
+ * code that each becomes: QF_EREAD (54) when it ends early or can not be
+ * read, QF_EFORMAT (91) when a record has another letter, QF_ETOOLONG (11)
+ * when an address exceeds QF_ADDR_MAX.
+ */
+int qf_envelope_read(struct qf_envelope *env, int fd, struct qf_err *e);
+int qf_envelope_parse(
+    struct qf_envelope *env, struct qf_span bytes, struct qf_err *e);
+/* Appends the bytes that qf_envelope_parse() reads. */
+void qf_envelope_format(const struct qf_envelope *env, struct qf_buf *out);
+
+/* Borrowed, NUL-terminated, until the envelope changes. */
+const char *qf_envelope_sender(const struct qf_envelope *env);
+const char *qf_envelope_rcpt(const struct qf_envelope *env, size_t i);
+
+/* QF_EINVAL when the address holds a zero byte, QF_ETOOLONG. */
+int qf_envelope_set_sender(struct qf_envelope *env, struct qf_span addr);
+int qf_envelope_add_rcpt(struct qf_envelope *env, struct qf_span addr);
+/* The later ones move up. */
+void qf_envelope_drop_rcpt(struct qf_envelope *env, size_t i);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * The queue behind a table of operations. Programs see this header; the
+ * engine behind it is qmail's directory layout (store_dir.c).
+ *
+ * Promises of every engine:
+ *   - nothing is seen by next() before commit();
+ *   - what commit() accepted survives a loss of power;
+ *   - finish() is atomic: a message is there with its state, or gone;
+ *   - every path that fails removes what it made.
+ *
+ * A message and what is known of it is named by its id, which stays the same
+ * from commit() to finish() and stands in every log line.
+ */
+#ifndef QF_QUEUE_STORE_H
+#define QF_QUEUE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/strv.h"
+#include "lib/mail/envelope.h"
+
+enum {
+	QF_ID_SIZE = 24
+}; /* with the NUL */
+
+struct qf_store;  /* an open queue */
+struct qf_intake; /* a message on its way in */
+
+/* How a queue is opened. */
+enum qf_store_use {
+	QF_STORE_INTAKE, /* to add messages */
+	QF_STORE_SEND,   /* to deliver: holds lock/sendmutex, reads trigger */
+	QF_STORE_LOOK    /* to list */
+};
+
+/* A queued message, as far as it is known; free with qf_item_free(). */
+struct qf_item {
+	char id[QF_ID_SIZE];
+	int64_t born;  /* wall clock: when it was queued */
+	int64_t due;   /* wall clock: next attempt; 0: none was made yet */
+	uint64_t size; /* bytes of the message */
+	struct qf_buf sender;
+	struct qf_strv rcpt; /* all recipients, in order */
+	bool *done;          /* per recipient: delivered or failed for good */
+	struct qf_buf notes; /* why recipients failed, see note() */
+	bool fresh;          /* no state was written yet: only in todo */
+};
+
+/* clang-format off */
+#define QF_ITEM_INIT {.sender = QF_BUF_INIT, .notes = QF_BUF_INIT}
+/* clang-format on */
+
+void qf_item_free(struct qf_item *item);
+
+/* Place in a walk over the queue; zeroed memory starts one. */
+struct qf_walk {
+	void *dir;
+	int phase, split;
+};
+
+/*
+ * Every call returns 0 unless it says otherwise, or a negative code with e
+ * filled. Codes of the intake side become the exit codes of qmail-queue(8):
+ * QF_EHOME (61), QF_EQUEUE (62), QF_EPID (63), QF_EMESS (64), QF_EINTD (65),
+ * QF_ETODO (66), QF_EWRITE (53: write or sync failed, disk full).
+ */
+struct qf_store_ops {
+	const char *name;
+
+	int (*open)(struct qf_store **out, const char *dir,
+	    enum qf_store_use use, struct qf_err *e);
+	void (*close)(struct qf_store **st);
+
+	/* A message comes in: begin, write..., commit or abort. The store
+	 * adds nothing to the bytes. */
+	int (*begin)(
+	    struct qf_store *st, struct qf_intake **out, struct qf_err *e);
+	int (*write)(
+	    struct qf_intake *in, const void *p, size_t n, struct qf_err *e);
+	/* Durable when it returns 0. Sets id, wakes the sender, frees *in; on
+	 * failure nothing of it is left and *in is freed as well. uid and pid
+	 * are those that the Received line names. */
+	int (*commit)(struct qf_intake **in, const struct qf_envelope *env,
+	    long uid, long pid, char id[QF_ID_SIZE], struct qf_err *e);
+	void (*abort)(struct qf_intake **in);
+
+	/* Ids of queued messages in the engine's order: 1 and an id, 0 at
+	 * the end. A message that comes during the walk may be missed. */
+	int (*next)(struct qf_store *st, struct qf_walk *walk,
+	    char id[QF_ID_SIZE], struct qf_err *e);
+	/* Everything known of a message. QF_ENOENT when it is gone (or was
+	 * never committed), QF_EFORMAT when its record is damaged: e says
+	 * what and where. */
+	int (*load)(struct qf_store *st, const char *id, struct qf_item *out,
+	    struct qf_err *e);
+	/* A descriptor on its bytes, read-only, at offset 0; the caller
+	 * closes it. QF_ENOENT, QF_EREAD. */
+	int (*message)(struct qf_store *st, const char *id, struct qf_err *e);
+
+	/* Recipient i is delivered: kept in item until defer(), and on disk
+	 * at once for an item that is not fresh. */
+	int (*mark)(struct qf_store *st, struct qf_item *item, size_t i,
+	    struct qf_err *e);
+	/* Recipient i failed for good, for this reason (one line): marks it
+	 * and adds to the notes, on disk before it returns. */
+	int (*note)(struct qf_store *st, struct qf_item *item, size_t i,
+	    const char *reason, struct qf_err *e);
+	/* Not finished: writes the state of the recipients and the time of
+	 * the next attempt; on disk when it returns 0. */
+	int (*defer)(struct qf_store *st, struct qf_item *item, int64_t due,
+	    struct qf_err *e);
+	/* Keeps the message with its failed recipients as failed/ID: sender
+	 * line, recipients one a line, an empty line, the message. On disk
+	 * when it returns 0. Repeating it is harmless. */
+	int (*fail)(struct qf_store *st, const struct qf_item *item,
+	    const struct qf_strv *rcpt, struct qf_err *e);
+	/* Removes the message and all that is known of it. */
+	int (*finish)(
+	    struct qf_store *st, const struct qf_item *item, struct qf_err *e);
+
+	/* Readable when something new came in; -1 when there is none. */
+	int (*wait_fd)(struct qf_store *st);
+	/* Call it before a walk, once wait_fd() was readable: what comes in
+	 * after it makes wait_fd() readable again. */
+	int (*wait_reset)(struct qf_store *st, struct qf_err *e);
+};
+
+/* The directory engine: qmail's layout. */
+extern const struct qf_store_ops qf_store_dir;
+
+/*
+ * One failed recipient from qf_item.notes, in the order they were noted:
+ * true, or false at the end. Zeroed memory starts the walk.
+ */
+struct qf_note {
+	size_t at;
+	struct qf_span rcpt, reason;
+};
+
+bool qf_note_next(const struct qf_buf *notes, struct qf_note *note);
+
+#endif
