@@ -29,11 +29,11 @@
 #define QF_EBUG     (-19) /* a bug of ours (81) */
 #define QF_EFORMAT  (-20) /* bad syntax in what was read (91) */
 #define QF_ETOOLONG (-21) /* longer than allowed: an address (11) */
-#define QF_ENOENT   (-22) /* not there */
-#define QF_EINVAL   (-23) /* an argument is wrong */
-#define QF_EPERM    (-24) /* not allowed: an undeclared edit, file modes */
-#define QF_ENOSYS   (-25) /* the host or plugin does not have this call */
-#define QF_EPROTO   (-26) /* the peer does not keep to the protocol */
+#define QF_ENOENT   (-22) /* not there (81) */
+#define QF_EINVAL   (-23) /* an argument is wrong (81) */
+#define QF_EPERM    (-24) /* not allowed: an undeclared edit, file modes (81) */
+#define QF_ENOSYS   (-25) /* the host or plugin does not have this call (81) */
+#define QF_EPROTO   (-26) /* the peer does not keep to the protocol (74) */
 #define QF_ECRASH   (-27) /* a child was killed by a signal (123) */
 
 #endif

@@ -15,6 +15,12 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 
+/* Most bytes of addresses that an envelope may hold: room for a million
+ * recipients of full length. */
+enum {
+	QF_ENVELOPE_MAX = 1 << 30
+};
+
 struct qf_envelope {
 	struct qf_buf bytes; /* all addresses, each with its zero byte */
 	size_t sender;       /* offset in bytes */
@@ -27,13 +33,16 @@ struct qf_envelope {
 /* clang-format on */
 
 void qf_envelope_free(struct qf_envelope *env);
+/* Replaces what `to` holds. */
 void qf_envelope_copy(struct qf_envelope *to, const struct qf_envelope *from);
 
 /*
- * Reads an envelope to its end and fd to end-of-file. Errors, with the exit
- * code that each becomes: QF_EREAD (54) when it ends early or can not be
- * read, QF_EFORMAT (91) when a record has another letter, QF_ETOOLONG (11)
- * when an address exceeds QF_ADDR_MAX.
+ * Replaces what env holds with what is read: an envelope to its end, and fd
+ * to end-of-file. Errors, with the exit code that each becomes: QF_EREAD (54)
+ * when it ends early or can not be read, QF_EFORMAT (91) when a record has
+ * another letter, QF_ETOOLONG (11) when an address exceeds QF_ADDR_MAX,
+ * QF_ENOMEM (51) above QF_ENVELOPE_MAX. After an error env is empty and fd
+ * may not be at its end.
  */
 int qf_envelope_read(struct qf_envelope *env, int fd, struct qf_err *e);
 int qf_envelope_parse(

@@ -13,7 +13,7 @@
 #include "lib/base/err.h"
 
 struct qf_qqcode {
-	int code;
+	int code;            /* -1 in a general entry */
 	char letter;         /* 'K' accepted, 'D' permanent, 'Z' temporary */
 	const char *text;    /* without the letter, status included */
 	const char *status;  /* enhanced status (RFC 3463) */
@@ -26,7 +26,8 @@ struct qf_qqcode {
 const struct qf_qqcode *qf_qqcode_find(int code);
 /* The listed ones in order of their numbers: NULL at the end. */
 const struct qf_qqcode *qf_qqcode_at(size_t i);
-/* The exit code for an error; 81 for one that has none of its own. */
+/* The exit code for an error, as <qfront/err.h> names them: 0 for none, 81
+ * for one that has no code of its own. */
 int qf_qqcode_of_error(int rc);
 
 #endif
