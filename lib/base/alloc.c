@@ -107,3 +107,14 @@ void qf_arena_free(struct qf_arena *a)
 		a->chunks = next;
 	}
 }
+
+void qf_arena_move(struct qf_arena *to, struct qf_arena *from)
+{
+	struct qf_arena_chunk **end = &from->chunks;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = to->chunks;
+	to->chunks = from->chunks;
+	from->chunks = NULL;
+}

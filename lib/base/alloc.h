@@ -29,5 +29,7 @@ void *qf_arena_alloc(struct qf_arena *a, size_t n); /* zeroed, aligned */
 char *qf_arena_strndup(struct qf_arena *a, const char *s, size_t n);
 char *qf_arena_strdup(struct qf_arena *a, const char *s);
 void qf_arena_free(struct qf_arena *a); /* leaves it empty, usable */
+/* Hands all memory of `from` over to `to`; `from` is empty afterwards. */
+void qf_arena_move(struct qf_arena *to, struct qf_arena *from);
 
 #endif

@@ -3,7 +3,15 @@
  * together or not at all.
  *
  * Header positions name the fields as they stand before the first edit of the
- * transaction; staging does not move them.
+ * transaction; staging does not move them. Inserts at one position keep the
+ * order in which they were staged. When several edits replace or delete one
+ * field, the last of them counts; so it is with the sender. Body edits are
+ * done in order: a replacement takes earlier additions with it. Recipients
+ * that are added come after those that stay.
+ *
+ * What follows an edit needs a line end before it: a last field without one
+ * gets it when a field or body comes behind it, and a message without an empty
+ * line gets one when it gets a body.
  */
 #ifndef QF_MAIL_EDIT_H
 #define QF_MAIL_EDIT_H
@@ -32,6 +40,7 @@ struct qf_edit {
 	struct qf_span bytes; /* a whole field, body bytes, an address */
 };
 
+/* Zeroed memory is an empty list. */
 struct qf_edits {
 	struct qf_edit *v;
 	size_t n, cap;
@@ -42,10 +51,11 @@ struct qf_edits {
  * Each returns 0 or QF_EINVAL, and stages nothing then:
  *   a field name must be printable ASCII without colon and space (RFC 5322
  *   section 2.2); a value may fold (LF, then space or tab) and must not hold
- *   NUL, CR or another LF; an index must be there; an address must hold no
- *   NUL, CR or LF and be no longer than QF_ADDR_MAX.
+ *   NUL, CR or another LF; an index must be there; a malformed line can be
+ *   deleted but, having no name, not replaced; an address must hold no NUL, CR
+ *   or LF and be no longer than QF_ADDR_MAX.
  * The field that is built is `name: value` and LF (no space is added when the
- * value starts with one or is empty).
+ * value is empty or starts with white space).
  */
 int qf_edit_header_insert(struct qf_edits *ed, const struct qf_message *m,
     uint32_t before, const char *name, const char *value);
@@ -60,7 +70,9 @@ int qf_edit_rcpt_drop(
     struct qf_edits *ed, const struct qf_envelope *env, uint32_t index);
 int qf_edit_sender_set(struct qf_edits *ed, const char *address);
 
-/* Applies all and empties the list. The message takes the bytes over. */
+/* Applies all and empties the list, in time linear in fields and edits. The
+ * message takes the bytes over. m and env are those that the edits were staged
+ * against. */
 void qf_edits_apply(
     struct qf_edits *ed, struct qf_message *m, struct qf_envelope *env);
 /* Forgets all. */

@@ -9,8 +9,10 @@
  * belongs to the line.
  *
  * The header ends at the first empty line (which may hold a lone CR) or at
- * the end of the message. A line that starts with space or tab continues the
- * field before it; as the first line it is malformed.
+ * the end of the message, so a text without any empty line is all header. A
+ * line that starts with space or tab continues the field before it; as the
+ * first line it is malformed. So are a line without a colon, an mbox `From `
+ * line, and a name with anything but printable ASCII.
  */
 #ifndef QF_MAIL_MESSAGE_H
 #define QF_MAIL_MESSAGE_H
@@ -24,10 +26,16 @@
 #include "lib/base/err.h"
 #include "lib/base/io.h"
 
+/* Most fields that a header may have: memory for the index is bounded. */
+enum {
+	QF_HEADER_MAX = 1000000
+};
+
 struct qf_header_field {
 	struct qf_span raw;   /* with its line ends */
 	struct qf_span name;  /* without the colon; empty when malformed */
-	struct qf_span value; /* after the colon, without the last line end */
+	struct qf_span value; /* after the colon, without the last LF; all of
+			       * the line when malformed */
 	bool malformed;
 };
 
@@ -41,14 +49,16 @@ struct qf_message {
 	struct qf_span *body;     /* runs */
 	size_t nbody;
 	uint64_t size;       /* bytes of all pieces */
-	uint32_t generation; /* 0: as read; grows by one with each apply */
+	uint32_t generation; /* 0: as read; grows with each apply that edits */
 };
 
-/* Maps and indexes the regular file or memfd fd. QF_EREAD. */
+/* Maps and indexes the regular file or memfd fd, which must not shrink while
+ * it is open. QF_EREAD, or QF_ENOMEM above QF_HEADER_MAX. */
 int qf_message_open(struct qf_message *m, int fd, struct qf_err *e);
 void qf_message_close(struct qf_message *m);
 
-/* The pieces in order, from *at = 0: true and the bytes, false at the end. */
+/* All bytes in order, from *at = 0: true and the next run, false at the end.
+ * Pieces that follow each other in memory come as one run. */
 bool qf_message_next(
     const struct qf_message *m, size_t *at, struct qf_span *out);
 /* Writes all pieces: 0 or QF_EWRITE. */
@@ -68,11 +78,14 @@ struct qf_crlf {
 	struct qf_span rest; /* of the current one */
 	bool after_cr; /* the last byte taken was a CR, its end is written */
 	bool mid_line; /* bytes were given since the last line end */
-	bool at_end;
 };
 
-/* Next run: true, or false at the end. */
+/* Next run: true, or false at the end. It points into the message or to a
+ * constant. */
 bool qf_message_crlf_next(
     const struct qf_message *m, struct qf_crlf *it, struct qf_span *out);
+
+/* Fills all of *f from the bytes of one field. */
+void qf_header_field_set(struct qf_header_field *f, struct qf_span raw);
 
 #endif
