@@ -1,14 +1,27 @@
 /*
  * Delivery status notifications (RFC 3464 in multipart/report, RFC 6522).
+ *
+ * Whatever addresses, diagnostics and the original hold, it can not end a
+ * header field, a line or a part of the notification: controls become `?`,
+ * long lines are cut or folded, and the boundary occurs in no part.
  */
 #ifndef QF_MAIL_DSN_H
 #define QF_MAIL_DSN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+
+enum {
+	QF_DSN_STATUS_SIZE = 10,      /* "5.ddd.ddd" and the NUL */
+	QF_DSN_HEADER_MAX = 64 << 10, /* of the original, in bytes */
+};
+
+/* Delivery time expired (RFC 3463 section 3.5, X.4.7). */
+#define QF_DSN_STATUS_EXPIRED "5.4.7"
 
 struct qf_dsn_rcpt {
 	const char *address;
@@ -31,5 +44,12 @@ struct qf_dsn {
 /* Appends the whole message, header included. The original's header is
  * attached (text/rfc822-headers), its body is not. QF_EREAD. */
 int qf_dsn_format(const struct qf_dsn *d, struct qf_buf *out, struct qf_err *e);
+
+/*
+ * The enhanced status code of a permanent SMTP reply (RFC 2034): `5.d.d`
+ * right after the reply code 5dd, nowhere else. False and "5.0.0" when there
+ * is none.
+ */
+bool qf_dsn_reply_status(const char *reply, char out[QF_DSN_STATUS_SIZE]);
 
 #endif
