@@ -24,6 +24,11 @@ void qf_log_open(const char *program, enum qf_log_target target, int max_level)
 		openlog(program, LOG_PID, LOG_MAIL);
 }
 
+bool qf_log_is_stderr(void)
+{
+	return log_target == QF_LOG_TO_STDERR;
+}
+
 static bool is_plain(struct qf_span s)
 {
 	for (size_t i = 0; i < s.n; i++) {

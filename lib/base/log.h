@@ -10,6 +10,7 @@
 #ifndef QF_BASE_LOG_H
 #define QF_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <qfront/plugin.h> /* QF_LOG_ERROR ... QF_LOG_DEBUG */
@@ -23,6 +24,9 @@ enum qf_log_target {
 
 /* Borrows the name. Lines above max_level are not written. */
 void qf_log_open(const char *program, enum qf_log_target target, int max_level);
+
+/* Does the log go to descriptor 2? */
+bool qf_log_is_stderr(void);
 
 struct qf_kv {
 	const char *key;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/io.h"
@@ -98,10 +99,19 @@ int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e)
 
 int qf_spool_finish(struct qf_spool *s, struct qf_err *e)
 {
+	int reader;
+
 	if (!s->in_file && fcntl(s->fd, F_ADD_SEALS, SEALS) < 0)
 		return qf_fail_sys(e, QF_EWRITE, "sealing the message");
-	if (lseek(s->fd, 0, SEEK_SET) < 0)
-		return qf_fail_sys(e, QF_EWRITE, "lseek");
+	if (!s->in_file)
+		return lseek(s->fd, 0, SEEK_SET) < 0
+			   ? qf_fail_sys(e, QF_EWRITE, "lseek")
+			   : 0;
+	reader = qf_reopen(s->fd);
+	if (reader < 0)
+		return qf_fail_sys(e, QF_EWRITE, "reopening the message");
+	close(s->fd);
+	s->fd = reader;
 	return 0;
 }
 
@@ -111,10 +121,15 @@ void qf_spool_close(struct qf_spool *s)
 	s->size = 0;
 }
 
-bool qf_spool_is_sealed(int fd)
+bool qf_spool_is_private(int fd)
 {
 	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	int seals = fcntl(fd, F_GET_SEALS);
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
 
-	return seals >= 0 && (seals & needed) == needed;
+	if (seals >= 0 && (seals & needed) == needed)
+		return true;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 &&
+	       (flags & O_ACCMODE) == O_RDONLY;
 }

@@ -1,0 +1,238 @@
+#include "frontend/chain.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/strv.h"
+
+enum {
+	TIMEOUT_MAX = 86400
+};
+
+/* A stage that is being read, and where to report. */
+struct reader {
+	struct qf_chain *chain;
+	struct qf_stage *stage;
+	struct qf_problems *problems;
+};
+
+static int problem(struct reader *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int problem(struct reader *r, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	return qf_problem(r->problems, QF_ECONF, "%s:%u: %s", r->chain->file,
+	    r->stage->line, text);
+}
+
+/* [a-z][a-z0-9-]*: it becomes part of file names and variables. */
+static bool is_name(const char *s)
+{
+	if (s[0] < 'a' || s[0] > 'z')
+		return false;
+	return s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+}
+
+static void take_if(struct reader *r, const char *value)
+{
+	struct qf_err e;
+
+	if (qf_condition_add(&r->stage->conditions, &r->chain->arena,
+		qf_span(value), &e) < 0)
+		problem(r, "%s", e.text);
+}
+
+static void take_max(struct reader *r, const char *value)
+{
+	if (!qf_size_parse(qf_span(value), &r->stage->max) ||
+	    r->stage->max == 0)
+		problem(r, "max=%s: give a size above 0, digits with k, M or G",
+		    value);
+}
+
+static void take_timeout(struct reader *r, const char *value)
+{
+	unsigned long long seconds;
+
+	if (!qf_span_u64(qf_span(value), TIMEOUT_MAX, &seconds) || seconds == 0)
+		problem(
+		    r, "timeout=%s: give seconds, 1 to %d", value, TIMEOUT_MAX);
+	else
+		r->stage->timeout_ms = (int64_t)seconds * 1000;
+}
+
+static void take_onerror(struct reader *r, const char *value)
+{
+	static const char *const names[] = {[QF_ONERROR_DEFER] = "defer",
+	    [QF_ONERROR_REJECT] = "reject",
+	    [QF_ONERROR_PASS] = "pass"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(value, names[i]) == 0) {
+			r->stage->onerror = (enum qf_onerror)i;
+			return;
+		}
+	}
+	problem(r, "onerror=%s: use defer, reject or pass", value);
+}
+
+/* Words of the chain language that this version does not have: they must not
+ * be taken for a setting of the plugin. */
+static void refuse(struct reader *r, const char *value)
+{
+	problem(r,
+	    "max-action, shadow and rcpt= are not available in this version; "
+	    "remove \"%s\"",
+	    value);
+}
+
+static const struct word {
+	const char *key;
+	void (*take)(struct reader *r, const char *value);
+} words[] = {
+    {"if", take_if},
+    {"max", take_max},
+    {"timeout", take_timeout},
+    {"onerror", take_onerror},
+    {"max-action", refuse},
+    {"rcpt", refuse},
+    {"shadow", refuse},
+};
+
+static void take_setting(
+    struct reader *r, const char *key, const char *value, size_t room)
+{
+	struct qf_stage *s = r->stage;
+
+	if (!is_name(key)) {
+		problem(r,
+		    "\"%s\" is no setting: use KEY=VALUE with a lower-case "
+		    "key",
+		    key);
+		return;
+	}
+	if (s->setting == NULL)
+		s->setting =
+		    qf_arena_alloc(&r->chain->arena, room * sizeof *s->setting);
+	s->setting[s->nsettings].key = qf_arena_strdup(&r->chain->arena, key);
+	s->setting[s->nsettings].value =
+	    qf_arena_strdup(&r->chain->arena, value);
+	s->nsettings++;
+}
+
+static void take_word(struct reader *r, char *word, size_t room)
+{
+	char *value = strchr(word, '=');
+
+	if (strcmp(word, "always") == 0) {
+		r->stage->always = true;
+		return;
+	}
+	if (value == NULL) {
+		problem(r,
+		    "\"%s\" is not understood: use if=, max=, timeout=, "
+		    "onerror=, always or KEY=VALUE",
+		    word);
+		return;
+	}
+	*value++ = '\0';
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(word, words[i].key) == 0) {
+			words[i].take(r, value);
+			return;
+		}
+	}
+	take_setting(r, word, value, room);
+}
+
+static void take_name(struct reader *r, const char *word)
+{
+	struct qf_arena *a = &r->chain->arena;
+	const char *at = strchr(word, '@');
+	struct qf_stage *s = r->stage;
+
+	s->name = qf_arena_strdup(a, word);
+	s->plugin = at == NULL ? s->name
+			       : qf_arena_strndup(a, word, (size_t)(at - word));
+	s->instance = at == NULL ? NULL : s->name + (at - word) + 1;
+	if (!is_name(s->plugin) ||
+	    (s->instance != NULL && !is_name(s->instance)))
+		problem(r,
+		    "\"%s\" is no stage: use PLUGIN or PLUGIN@INSTANCE, "
+		    "lower-case letters, digits and hyphens",
+		    word);
+}
+
+static void read_stage(struct reader *r, const struct qf_line *line)
+{
+	struct qf_strv v = {0};
+	struct qf_err e;
+
+	r->stage->line = line->number;
+	/* A line that can not be read still names a stage that can not run:
+	 * the message must not pass without it. */
+	r->stage->name = r->stage->plugin = "?";
+	if (qf_strv_split(&v, line->s, &e) < 0) {
+		problem(r, "%s", e.text);
+	} else {
+		take_name(r, v.v[0]);
+		for (size_t i = 1; i < v.n; i++)
+			take_word(r, v.v[i], v.n);
+	}
+	qf_strv_free(&v);
+}
+
+int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
+    const char *name, struct qf_problems *p)
+{
+	struct qf_lines lines = QF_LINES_INIT;
+	struct qf_buf base = QF_BUF_INIT, path = QF_BUF_INIT;
+	size_t problems = p->count;
+	struct qf_err e;
+	int rc;
+
+	*c = (struct qf_chain){0};
+	qf_buf_adds(&base, "chain");
+	if (name != NULL)
+		qf_buf_addf(&base, "-%s", name);
+	qf_buf_addf(&path, "%s/%s", ctl->path, base.s);
+	c->file = qf_buf_detach(&path);
+	if (name != NULL && !is_name(name)) {
+		qf_problem(p, QF_ECONF,
+		    "QFRONT_CHAIN=%s: use lower-case letters, digits and "
+		    "hyphens",
+		    name);
+		goto out;
+	}
+	rc = qf_ctl_lines(ctl, base.s, &lines, &e);
+	if (rc < 0)
+		qf_problem_err(p, &e);
+	if (rc == 0 && name != NULL)
+		qf_problem(p, QF_ECONF,
+		    "%s: no such file, but QFRONT_CHAIN names it", c->file);
+	c->stage = qf_arena_alloc(&c->arena, lines.n * sizeof *c->stage);
+	for (size_t i = 0; i < lines.n; i++) {
+		struct reader r = {c, &c->stage[c->n++], p};
+
+		read_stage(&r, &lines.v[i]);
+	}
+out:
+	qf_lines_free(&lines);
+	qf_buf_free(&base);
+	return p->count > problems ? p->first.rc : 0;
+}
+
+void qf_chain_free(struct qf_chain *c)
+{
+	free(c->file);
+	qf_arena_free(&c->arena);
+	*c = (struct qf_chain){0};
+}

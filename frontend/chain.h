@@ -1,0 +1,63 @@
+/*
+ * The chain file: which plugins a message passes, in which order, and what
+ * each line says about its stage (qfront-chain(5)).
+ *
+ *	PLUGIN[@INSTANCE] [if=COND[,COND]]... [max=SIZE] [timeout=SECONDS]
+ *	    [onerror=defer|reject|pass] [always] [KEY=VALUE]...
+ *
+ * A chain is data; running it is the worker's business.
+ */
+#ifndef QF_FRONTEND_CHAIN_H
+#define QF_FRONTEND_CHAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontend/condition.h"
+#include "frontend/problem.h"
+#include "lib/base/alloc.h"
+#include "lib/base/ctl.h"
+
+/* What happens to a message when a stage breaks. */
+enum qf_onerror {
+	QF_ONERROR_DEFER,
+	QF_ONERROR_REJECT,
+	QF_ONERROR_PASS
+};
+
+struct qf_stage_setting {
+	const char *key, *value;
+};
+
+struct qf_stage {
+	const char *name;     /* PLUGIN or PLUGIN@INSTANCE */
+	const char *plugin;   /* [a-z][a-z0-9-]* */
+	const char *instance; /* or NULL */
+	unsigned line;
+	struct qf_condition *conditions;
+	uint64_t max;       /* bytes; larger messages skip it; 0: no limit */
+	int64_t timeout_ms; /* 0: what the chain has left */
+	enum qf_onerror onerror;
+	bool always;                      /* runs after an ACCEPT too */
+	struct qf_stage_setting *setting; /* KEY=VALUE, in order */
+	size_t nsettings;
+};
+
+struct qf_chain {
+	char *file; /* path, for texts */
+	struct qf_stage *stage;
+	size_t n;
+	struct qf_arena arena; /* holds all that the stages point to */
+};
+
+/*
+ * Reads CONTROLDIR/chain, or chain-NAME; without that file an unnamed chain is
+ * empty and a named one is a problem. Returns 0, or a code when there were
+ * problems: what could be read is there all the same.
+ */
+int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
+    const char *name, struct qf_problems *p);
+void qf_chain_free(struct qf_chain *c);
+
+#endif

@@ -1,0 +1,175 @@
+#include "frontend/condition.h"
+
+#include "lib/base/buf.h"
+#include "lib/mail/addr.h"
+
+enum kind {
+	FLAG,
+	BOUNCE,
+	LOCAL,
+	PATH,
+	SENDER,
+	SIZE_BELOW,
+	SIZE_ABOVE
+};
+
+struct term {
+	struct term *next;
+	enum kind kind;
+	bool negate;
+	struct qf_span text; /* what it is compared with */
+	uint64_t size;
+};
+
+struct qf_condition {
+	struct qf_condition *next;
+	struct term *terms;
+};
+
+/* Words that stand alone, and those that take a value. */
+static const struct word {
+	const char *name;
+	enum kind kind;
+	char op;         /* what separates it from its value; 0: no value */
+	const char *key; /* of the context, for FLAG */
+} words[] = {
+    {"relay", FLAG, 0, "relay"},
+    {"auth", FLAG, 0, "auth.user"},
+    {"local", LOCAL, 0, NULL},
+    {"bounce", BOUNCE, 0, NULL},
+    {"path", PATH, '=', NULL},
+    {"sender", SENDER, '=', NULL},
+    {"size", SIZE_BELOW, '<', NULL},
+    {"size", SIZE_ABOVE, '>', NULL},
+};
+
+bool qf_size_parse(struct qf_span text, uint64_t *out)
+{
+	static const char suffixes[] = "kmg";
+	unsigned long long n;
+	unsigned shift = 0;
+
+	if (text.n > 1) {
+		char last = (char)(text.p[text.n - 1] | 0x20);
+
+		for (unsigned i = 0; suffixes[i] != '\0'; i++) {
+			if (last == suffixes[i])
+				shift = 10 * (i + 1);
+		}
+		if (shift != 0)
+			text.n--;
+	}
+	if (!qf_span_u64(text, UINT64_MAX >> shift, &n))
+		return false;
+	*out = n << shift;
+	return true;
+}
+
+static int parse_term(
+    struct term *t, struct qf_arena *a, struct qf_span text, struct qf_err *e)
+{
+	struct qf_span s = text;
+
+	if (s.n > 0 && s.p[0] == '!') {
+		t->negate = true;
+		s = qf_span_n(s.p + 1, s.n - 1);
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		const struct word *w = &words[i];
+		struct qf_span name = s, value = {0};
+
+		if (w->op != 0) {
+			value = s;
+			if (!qf_span_cut(&value, w->op, &name))
+				continue;
+		}
+		if (!qf_span_is(name, w->name))
+			continue;
+		t->kind = w->kind;
+		t->text = w->key != NULL
+			      ? qf_span(w->key)
+			      : qf_span(qf_arena_strndup(a, value.p, value.n));
+		if ((t->kind == SIZE_BELOW || t->kind == SIZE_ABOVE) &&
+		    !qf_size_parse(value, &t->size))
+			return qf_fail(e, QF_ECONF,
+			    "\"%.*s\" is no size: use digits and k, M or G",
+			    (int)value.n, value.p);
+		return 0;
+	}
+	return qf_fail(e, QF_ECONF,
+	    "unknown condition \"%.*s\": use relay, auth, local, bounce, "
+	    "path=, sender=, size< or size>",
+	    (int)text.n, text.p);
+}
+
+int qf_condition_add(struct qf_condition **list, struct qf_arena *a,
+    struct qf_span text, struct qf_err *e)
+{
+	struct qf_condition *c = qf_arena_alloc(a, sizeof *c);
+
+	for (bool more = true; more;) {
+		struct term *t = qf_arena_alloc(a, sizeof *t);
+		struct qf_span one;
+
+		more = qf_span_cut(&text, ',', &one);
+		if (parse_term(t, a, more ? one : text, e) < 0)
+			return QF_ECONF;
+		t->next = c->terms;
+		c->terms = t;
+	}
+	c->next = *list;
+	*list = c;
+	return 0;
+}
+
+static bool sender_matches(struct qf_span sender, struct qf_span pattern)
+{
+	if (pattern.n > 0 && pattern.p[0] == '@')
+		return qf_span_ieq(qf_addr_domain(sender),
+		    qf_span_n(pattern.p + 1, pattern.n - 1));
+	return qf_span_eq(qf_addr_local(sender), qf_addr_local(pattern)) &&
+	       qf_span_ieq(qf_addr_domain(sender), qf_addr_domain(pattern));
+}
+
+static bool term_holds(const struct term *t, const struct qf_subject *s)
+{
+	switch (t->kind) {
+	case FLAG:
+		return qf_context_is(s->context, t->text.p);
+	case LOCAL:
+		return !qf_context_is(s->context, "client.ip");
+	case BOUNCE:
+		return qf_span_is(qf_span(s->context->path), "bounce");
+	case PATH:
+		return qf_span_is(t->text, s->context->path);
+	case SENDER:
+		return sender_matches(
+		    qf_span(qf_envelope_sender(s->envelope)), t->text);
+	case SIZE_BELOW:
+		return s->size < t->size;
+	case SIZE_ABOVE:
+		return s->size > t->size;
+	}
+	return false;
+}
+
+static bool all_hold(const struct term *t, const struct qf_subject *s)
+{
+	for (; t != NULL; t = t->next) {
+		if (term_holds(t, s) == t->negate)
+			return false;
+	}
+	return true;
+}
+
+bool qf_condition_holds(
+    const struct qf_condition *list, const struct qf_subject *s)
+{
+	if (list == NULL)
+		return true;
+	for (; list != NULL; list = list->next) {
+		if (all_hold(list->terms, s))
+			return true;
+	}
+	return false;
+}

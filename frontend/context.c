@@ -1,0 +1,73 @@
+#include "frontend/context.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/paths.h"
+
+/* The first variable that is set gives the value. */
+static const struct source {
+	const char *key;
+	bool flag;          /* being set is all that counts */
+	const char *env[6]; /* ends with NULL */
+} sources[] = {
+    {"client.ip", false, {"TCPREMOTEIP", "TCP6REMOTEIP"}},
+    {"client.name", false, {"TCPREMOTEHOST", "TCP6REMOTEHOST"}},
+    {"client.port", false, {"TCPREMOTEPORT", "TCP6REMOTEPORT"}},
+    {"client.info", false, {"TCPREMOTEINFO", "TCP6REMOTEINFO"}},
+    {"server.ip", false, {"TCPLOCALIP", "TCP6LOCALIP"}},
+    {"server.port", false, {"TCPLOCALPORT", "TCP6LOCALPORT"}},
+    {"helo", false, {"HELO"}},
+    {"auth.user", false,
+	{"AUTHINFO", "AUTHENTICATED", "QMAILAUTHENTICATED", "SMTP_AUTH_USER"}},
+    {"auth.method", false, {"SMTP_AUTH_METHOD"}},
+    {"relay", true, {"RELAYCLIENT"}},
+    {"tls.version", false, {"TLS_PROTOCOL", "SSL_PROTOCOL"}},
+    {"tls.cipher", false, {"TLS_CIPHER", "SSL_CIPHER"}},
+    {"spf.result", false, {"SPFRESULT"}},
+};
+
+static const char *from_environment(const struct source *s)
+{
+	for (const char *const *name = s->env; *name != NULL; name++) {
+		const char *v = qf_env(*name);
+
+		if (v != NULL && s->flag)
+			return "1";
+		if (v != NULL && v[0] != '\0')
+			return v;
+	}
+	return NULL;
+}
+
+void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
+{
+	const char *sender = qf_envelope_sender(env);
+
+	snprintf(c->uid, sizeof c->uid, "%ld", (long)getuid());
+	if (sender[0] == '\0' || strcmp(sender, "#@[]") == 0)
+		c->path = "bounce";
+	else if (qf_context_get(c, "client.ip") != NULL)
+		c->path = "smtp";
+	else
+		c->path = "inject";
+}
+
+const char *qf_context_get(const struct qf_context *c, const char *key)
+{
+	if (strcmp(key, "submit.uid") == 0)
+		return c->uid;
+	if (strcmp(key, "path") == 0)
+		return c->path;
+	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+		if (strcmp(key, sources[i].key) == 0)
+			return from_environment(&sources[i]);
+	}
+	return NULL;
+}
+
+bool qf_context_is(const struct qf_context *c, const char *key)
+{
+	return qf_context_get(c, key) != NULL;
+}

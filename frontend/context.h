@@ -1,0 +1,25 @@
+/*
+ * What is known of where a message comes from, under stable names.
+ *
+ * Every qmail tells its queue program other things in other variables; the
+ * table in context.c maps them, so that plugins and conditions need not
+ * guess. The keys are in qfront-chain(5).
+ */
+#ifndef QF_FRONTEND_CONTEXT_H
+#define QF_FRONTEND_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "lib/mail/envelope.h"
+
+struct qf_context {
+	char uid[24];     /* real uid of the caller, decimal */
+	const char *path; /* "smtp", "inject" or "bounce" */
+};
+
+void qf_context_init(struct qf_context *c, const struct qf_envelope *env);
+/* The value of a key, or NULL. A flag that is set is "1". Borrowed. */
+const char *qf_context_get(const struct qf_context *c, const char *key);
+bool qf_context_is(const struct qf_context *c, const char *key);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Plugins: found as PLUGINDIR/NAME.so, opened with libltdl, their ABI checked
+ * before anything of them is called.
+ */
+#ifndef QF_FRONTEND_LOADER_H
+#define QF_FRONTEND_LOADER_H
+
+#include <qfront/plugin.h>
+#include "lib/base/err.h"
+
+struct qf_loaded {
+	void *handle;            /* lt_dlhandle */
+	struct qf_plugin plugin; /* a copy; what it does not have is zero */
+};
+
+/* QF_EPLUGIN when the file can not be opened, QF_ESYMBOL when it does not
+ * export qf_plugin_v1 or its ABI does not fit this host. */
+int qf_plugin_load(struct qf_loaded *l, const char *name, struct qf_err *e);
+/* QF_ECLOSE. */
+int qf_plugin_unload(struct qf_loaded *l, struct qf_err *e);
+
+/* Checks what a plugin says of itself against this host and copies it. For
+ * qf_plugin_load() and its tests. */
+int qf_plugin_adopt(struct qf_plugin *out, const struct qf_plugin *from,
+    const char *name, struct qf_err *e);
+
+#endif

@@ -1,0 +1,216 @@
+/*
+ * qfrontd --once: the whole front end for one message, without a daemon.
+ *
+ * The roles are apart even here: this process is the dispatcher, which reads
+ * the envelope and the chain file and nothing else; workers, forked for their
+ * part of the chain, load plugins and parse the message; the queue is another
+ * program, which this process becomes.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/chain.h"
+#include "frontend/dispatch.h"
+#include "frontend/handoff.h"
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
+#include "lib/base/log.h"
+#include "lib/base/paths.h"
+#include "lib/base/spool.h"
+#include "lib/mail/qqcode.h"
+#include "lib/mail/qqguard.h"
+
+/* What the front end itself is told. */
+struct config {
+	char *log;
+	long long timeout;
+};
+
+static const struct qf_ctl_item items[] = {
+    {"log", QF_CTL_STRING, offsetof(struct config, log), NULL, 0, 0,
+	"where the log goes: stderr (default) or syslog"},
+    {"timeoutchain", QF_CTL_NUMBER, offsetof(struct config, timeout), "240", 1,
+	86400, "seconds that the whole chain may take"},
+    {0}};
+
+struct once {
+	struct qf_ctl ctl;
+	struct config config;
+	struct qf_chain chain;
+	struct qf_next next;
+	struct qf_envelope envelope;
+	struct qf_spool message;
+	struct qf_outcome outcome;
+};
+
+static int open_log(struct once *o, struct qf_err *e)
+{
+	const char *error_fd = getenv("ERROR_FD");
+	const char *to = o->config.log;
+
+	/* A caller that reads descriptor 2 as the text of a refusal must not
+	 * find our log there. */
+	if (to == NULL)
+		to = error_fd != NULL && strcmp(error_fd, "2") == 0 ? "syslog"
+								    : "stderr";
+	if (strcmp(to, "syslog") == 0)
+		qf_log_open("qfrontd", QF_LOG_TO_SYSLOG, QF_LOG_INFO);
+	else if (strcmp(to, "stderr") != 0)
+		return qf_fail(e, QF_ECONF,
+		    "%s/log:1: \"%s\": use stderr or syslog", o->ctl.path, to);
+	return 0;
+}
+
+static int configure(struct once *o, char *const *argv, struct qf_err *e)
+{
+	struct qf_problems problems = {0};
+
+	if (qf_ctl_open(&o->ctl, qf_dir(QF_DIR_CONTROL), e) < 0 ||
+	    qf_ctl_load(&o->ctl, items, &o->config, e) < 0 ||
+	    open_log(o, e) < 0 || qf_next_check_depth(e) < 0)
+		return e->rc;
+	if (qf_chain_load(
+		&o->chain, &o->ctl, qf_env("QFRONT_CHAIN"), &problems) < 0) {
+		*e = problems.first;
+		return e->rc;
+	}
+	return qf_next_choose(&o->next, &o->ctl, argv, e);
+}
+
+/* Keeps the message at a descriptor above the standard ones, which workers
+ * close, and copies what others could still change. */
+static int secure_message(struct once *o, struct qf_err *e)
+{
+	if (qf_spool_is_private(STDIN_FILENO)) {
+		o->message.fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+		if (o->message.fd < 0)
+			return qf_fail_sys(e, QF_EPIPE, "dup");
+		return 0;
+	}
+	if (qf_spool_open(&o->message, e) < 0 ||
+	    qf_spool_fill(&o->message, STDIN_FILENO, e) < 0 ||
+	    qf_spool_finish(&o->message, e) < 0)
+		return e->rc;
+	return 0;
+}
+
+/* Writes the envelope that the stages left, for the next program. */
+static int spool_envelope(
+    const struct qf_envelope *env, struct qf_spool *out, struct qf_err *e)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	int rc = 0;
+
+	qf_envelope_format(env, &b);
+	if (qf_spool_open(out, e) < 0 ||
+	    qf_spool_write(out, b.s, b.len, e) < 0 ||
+	    qf_spool_finish(out, e) < 0)
+		rc = e->rc;
+	qf_buf_free(&b);
+	return rc;
+}
+
+static int queue_message(struct once *o, struct qf_err *e)
+{
+	const struct qf_envelope *env =
+	    o->outcome.envelope_edited ? &o->outcome.envelope : &o->envelope;
+	/* What the stages changed, by message and envelope. */
+	static const char *const changed[2][2] = {
+	    {"no", "envelope"}, {"message", "both"}};
+	bool edited = o->outcome.message >= 0;
+	struct qf_spool spool = QF_SPOOL_INIT;
+
+	if (spool_envelope(env, &spool, e) < 0)
+		return e->rc;
+	qf_log(QF_LOG_INFO, "hand over", QF_KS("to", o->next.argv.v[0]),
+	    QF_KS("from", qf_envelope_sender(env)), QF_KU("rcpts", env->nrcpt),
+	    QF_KS("edited", changed[edited][o->outcome.envelope_edited]));
+	qf_next_exec(
+	    &o->next, edited ? o->outcome.message : o->message.fd, spool.fd, e);
+	qf_spool_close(&spool);
+	return e->rc;
+}
+
+/* The exit code; returns only when no other program took over. */
+static int run(struct once *o, char *const *argv, struct qf_err *e)
+{
+	if (secure_message(o, e) < 0 ||
+	    qf_envelope_read(&o->envelope, STDOUT_FILENO, e) < 0 ||
+	    configure(o, argv, e) < 0) {
+		qf_log_err("message refused", e);
+		return qf_qqcode_of_error(e->rc);
+	}
+	qf_dispatch(&o->ctl, &o->chain, o->message.fd, &o->envelope,
+	    qf_deadline_in(o->config.timeout * 1000), &o->outcome);
+	switch (o->outcome.action) {
+	case QF_ACTION_QUEUE:
+		break;
+	case QF_ACTION_DROP:
+		qf_log(QF_LOG_INFO, "discarded",
+		    QF_KS("from", qf_envelope_sender(&o->envelope)));
+		return 0;
+	case QF_ACTION_REFUSE:
+		qf_log(QF_LOG_INFO, "refused",
+		    QF_KS("from", qf_envelope_sender(&o->envelope)),
+		    QF_KD("code", o->outcome.code),
+		    QF_KS("text", qf_qqcode_find(o->outcome.code)->text));
+		return o->outcome.code;
+	}
+	queue_message(o, e);
+	qf_log_err("message not handed over", e);
+	return qf_qqcode_of_error(e->rc);
+}
+
+static int once(char *const *argv)
+{
+	struct once o = {.ctl = QF_CTL_NONE,
+	    .envelope = QF_ENVELOPE_INIT,
+	    .message = QF_SPOOL_INIT,
+	    .outcome = QF_OUTCOME_INIT};
+	struct qf_err e = {0};
+	int code;
+
+	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||
+	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0) {
+		qf_log_err("message refused", &e);
+		return qf_qqcode_of_error(e.rc);
+	}
+	qf_open_std();
+	code = run(&o, argv, &e);
+	qf_outcome_free(&o.outcome);
+	qf_next_free(&o.next);
+	qf_chain_free(&o.chain);
+	qf_ctl_unload(items, &o.config);
+	qf_ctl_close(&o.ctl);
+	qf_envelope_free(&o.envelope);
+	qf_spool_close(&o.message);
+	return code;
+}
+
+static const char usage[] =
+    "usage: qfrontd --once [--] [program [argument ...]]\n"
+    "Runs the chain for one message: message on descriptor 0, envelope on 1.\n"
+    "See qfrontd(8).\n";
+
+int main(int argc, char **argv)
+{
+	int first = 2;
+
+	qf_alloc_exit_code(51);
+	qf_log_open("qfrontd", QF_LOG_TO_STDERR, QF_LOG_INFO);
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc < 2 || strcmp(argv[1], "--once") != 0) {
+		fputs(usage, stderr);
+		return 64;
+	}
+	if (argc > 2 && strcmp(argv[2], "--") == 0)
+		first = 3;
+	return once(argv + first);
+}

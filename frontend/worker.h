@@ -1,0 +1,52 @@
+/*
+ * A worker runs consecutive stages of the chain on one message, in a process
+ * of its own: what a plugin breaks, it breaks there.
+ *
+ * Stages whose plugin holds keys (QF_FLAG_SECRET) and stages that parse what
+ * strangers sent never share a worker: a worker stops where the chain changes
+ * from one kind to the other, and the dispatcher starts the next one there.
+ */
+#ifndef QF_FRONTEND_WORKER_H
+#define QF_FRONTEND_WORKER_H
+
+#include "frontend/chain.h"
+#include "frontend/host.h"
+#include "lib/base/ctl.h"
+
+/* What a worker is given. */
+struct qf_work {
+	const struct qf_ctl *ctl;
+	const struct qf_chain *chain;
+	int message; /* descriptor, sealed or ours alone */
+	const struct qf_envelope *envelope;
+	size_t from;   /* its first stage */
+	bool accepted; /* an earlier stage said ACCEPT */
+	/* Per stage: the category to be BROKEN with instead of running, or
+	 * QF_WORK_RUN. Set for a stage that crashed or hung before. */
+	const int *preset;
+};
+
+enum {
+	QF_WORK_RUN = -1
+};
+
+enum qf_report_kind {
+	QF_REPORT_BEGIN = 1, /* `stage` begins: the worker answers for it */
+	QF_REPORT_RESULT     /* the last report */
+};
+
+/* A record from worker to dispatcher. With a result come descriptors: the
+ * message when `message_edited`, then the envelope when `envelope_edited`. */
+struct qf_report {
+	uint32_t kind;
+	uint32_t stage; /* begun; or, of a result, the next one to run */
+	uint8_t accepted, message_edited, envelope_edited, reserved;
+	struct qf_judgement judgement; /* of a stage that ended the chain */
+	char by[64];                   /* its name */
+	struct qf_err error; /* configuration or system trouble, or rc 0 */
+};
+
+/* The whole life of a worker: its exit code. Reports go to sock. */
+int qf_worker_run(const struct qf_work *work, int sock);
+
+#endif

@@ -1,0 +1,69 @@
+#include "lib/mail/qqguard.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/paths.h"
+
+static const int bug_signals[] = {
+    SIGILL, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS};
+
+static void die_late(int sig)
+{
+	(void)sig;
+	_exit(52);
+}
+
+static void die_of_bug(int sig)
+{
+	(void)sig;
+	_exit(81);
+}
+
+static void set_bug_signals(void (*handler)(int))
+{
+#ifndef __SANITIZE_ADDRESS__ /* it has handlers of its own, which report */
+	for (size_t i = 0; i < sizeof bug_signals / sizeof *bug_signals; i++)
+		signal(bug_signals[i], handler);
+#else
+	(void)handler;
+	(void)bug_signals;
+#endif
+}
+
+int qf_qqguard_start(struct qf_err *e)
+{
+	const char *death = qf_env("DEATH");
+	unsigned long long seconds = QF_DEATH_DEFAULT;
+
+	if (death != NULL &&
+	    (!qf_span_u64(qf_span(death), QF_DEATH_MAX, &seconds) ||
+		seconds == 0))
+		return qf_fail(e, QF_ECONF, "DEATH=%s: give seconds, 1 to %d",
+		    death, QF_DEATH_MAX);
+	set_bug_signals(die_of_bug);
+	signal(SIGALRM, die_late);
+	alarm((unsigned)seconds);
+	return 0;
+}
+
+void qf_qqguard_stop(void)
+{
+	alarm(0);
+	signal(SIGALRM, SIG_DFL);
+	set_bug_signals(SIG_DFL);
+}
+
+int qf_qqguard_fd(int fd, struct qf_err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return qf_fail_sys(e, QF_EREAD, "descriptor %d", fd);
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return qf_fail(
+		    e, QF_EREAD, "descriptor %d is open for writing only", fd);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * The clock and the signals of a program with the qmail-queue interface:
+ * DEATH (seconds, 86400 by default) bounds its run, with exit code 52; a bug
+ * signal ends it with 81 (qmail-queue(8)).
+ */
+#ifndef QF_MAIL_QQGUARD_H
+#define QF_MAIL_QQGUARD_H
+
+#include "lib/base/err.h"
+
+/* A sweeper takes files for litter after 36 hours: a writer must be dead by
+ * then. */
+enum {
+	QF_DEATH_DEFAULT = 86400,
+	QF_DEATH_MAX = 36 * 3600 - 1
+};
+
+/* QF_ECONF when DEATH is no number of seconds from 1 to QF_DEATH_MAX. */
+int qf_qqguard_start(struct qf_err *e);
+/* Default signals again, for a child that is to die of them. */
+void qf_qqguard_stop(void);
+
+/* Is fd open for reading? A caller that closed it made a mistake that must
+ * not pass for an empty message. QF_EREAD. */
+int qf_qqguard_fd(int fd, struct qf_err *e);
+
+#endif
