@@ -43,6 +43,8 @@ int qf_err_context(struct qf_err *e, const char *fmt, ...)
 	size_t n;
 	va_list ap;
 
+	if (e == NULL)
+		return 0;
 	memcpy(was, e->text, sizeof was);
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);

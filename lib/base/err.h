@@ -26,7 +26,8 @@ int qf_fail(struct qf_err *e, int rc, const char *fmt, ...)
 int qf_fail_sys(struct qf_err *e, int rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts context and ": " in front of the text; returns e->rc. */
+/* Puts context and ": " in front of the text; returns e->rc. Does nothing and
+ * returns 0 when e is NULL. */
 int qf_err_context(struct qf_err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -105,8 +105,10 @@ int qf_message_open(struct qf_message *m, int fd, struct qf_err *e)
 
 	*m = (struct qf_message){.fd = fd};
 	rc = qf_map_fd(&m->map, fd, e);
-	if (rc < 0)
-		return qf_err_context(e, "message");
+	if (rc < 0) {
+		qf_err_context(e, "message");
+		return rc;
+	}
 	rest = qf_span_n(m->map.p, m->map.n);
 	rc = index_header(m, &rest, e);
 	if (rc < 0) {
