@@ -30,6 +30,7 @@ AC_DEFUN([QF_WARNINGS], [
 AC_DEFUN([QF_HARDENING], [
 	QF_HARDEN=
 	QF_HARDEN_LINK=
+	QF_HARDEN_MODULE=
 	QF_TRY_CFLAG([-fstack-protector-strong],
 		[QF_HARDEN="$QF_HARDEN -fstack-protector-strong"])
 	QF_TRY_CFLAG([-fstack-clash-protection],
@@ -41,9 +42,11 @@ AC_DEFUN([QF_HARDENING], [
 	QF_TRY_CFLAG([-fPIE -pie],
 		[QF_PIE=-fPIE; QF_HARDEN_LINK="$QF_HARDEN_LINK -pie"])
 	QF_TRY_CFLAG([-Wl,-z,relro,-z,now],
-		[QF_HARDEN_LINK="$QF_HARDEN_LINK -Wl,-z,relro,-z,now"])
+		[QF_HARDEN_LINK="$QF_HARDEN_LINK -Wl,-z,relro,-z,now"
+		QF_HARDEN_MODULE="-Wl,-z,relro,-z,now"])
 	AC_SUBST([QF_HARDEN])
 	AC_SUBST([QF_HARDEN_LINK])
+	AC_SUBST([QF_HARDEN_MODULE])
 	AC_SUBST([QF_PIE])
 ])
 

@@ -204,8 +204,10 @@ struct qf_host {
 	 * relative ones count from CONTROLDIR. Borrowed like a setting. */
 	int32_t (*conf_path)(
 	    const struct qf_conf *c, struct qf_span name, const char **out);
-	/* Reports a mistake in the configuration: what is wrong and what to
-	 * do. `list` NULL: the setting `key`; else line `line` of the list. */
+	/* Reports a mistake in the configuration from init() or checkconf():
+	 * what is wrong and what to do. `list` NULL: the setting `key`, or the
+	 * stage when that is NULL too; else line `line` of the list, or the
+	 * list when that is 0. */
 	void (*conf_error)(const struct qf_conf *c, const char *key,
 	    const char *list, uint32_t line, const char *text);
 
@@ -264,6 +266,13 @@ struct qf_plugin {
 #define QF_PLUGIN_EXPORT
 #endif
 extern QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1;
+
+/* The first members of qf_plugin_v1, of the header it is built with. */
+/* clang-format off */
+#define QF_PLUGIN_HEAD                                                         \
+	.magic = QF_PLUGIN_MAGIC, .size = sizeof(struct qf_plugin),            \
+	.abi_major = QF_ABI_MAJOR, .abi_minor = QF_ABI_MINOR
+/* clang-format on */
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,53 @@
+/*
+ * Signing with libopendkim, behind the rules that make its signatures hold
+ * whatever the message is (RFC 6376). A message that breaks one of them is
+ * not signed at all: a signature that fails at the receiver is worse than
+ * none.
+ *
+ *   - The bytes signed are those that SMTP sends (wire.h), fed with CR LF and
+ *     a CR LF at the end.
+ *   - Every line of the header is a field, without zero bytes: parsers take
+ *     other lines each in its own way.
+ *   - There is one From field. It is signed once more than it is there, so
+ *     that a second one added later breaks the signature.
+ *   - No field has 64,000 bytes or more: the library leaves bytes beyond
+ *     65,536 out of the hash, and they could be changed.
+ *   - The names in h= have at most 4,000 bytes: the library cuts its list at
+ *     4,096 and would not sign the rest.
+ *   - Canonicalisation is relaxed for header and body.
+ */
+#ifndef QFP_DKIM_SIGNER_H
+#define QFP_DKIM_SIGNER_H
+
+#include <stdbool.h>
+
+#include "plugins/dkim/keytab.h"
+#include "plugins/dkim/wire.h"
+
+enum {
+	SIGNER_FIELD_MAX = 64000, /* a field has fewer bytes than this */
+	SIGNER_NAMES_MAX = 4000
+};
+
+struct signer;
+
+int32_t signer_open(struct signer **out); /* QF_ENOMEM */
+void signer_close(struct signer *s);
+
+/* Why the message can not be signed, one line, or NULL: then *from is the
+ * value of its From field. */
+const char *signer_refuses(const struct wire *w, struct qf_span *from);
+
+/* Signs for the domain, with the entry's key: 0 and *value, the value of a
+ * DKIM-Signature field with LF folding, to be freed with free(). QF_ENOMEM,
+ * an error of the host, or QF_EBUG with *why: what the library says. Reads
+ * the body. */
+int32_t signer_sign(const struct signer *s, struct wire *w,
+    const struct keytab_entry *e, const char *domain, char **value,
+    char why[256]);
+
+/* Is there, above all but trace fields, a signature of the same domain and
+ * selector over the same body as the new one? */
+bool signer_signed_before(const struct wire *w, const char *value);
+
+#endif
