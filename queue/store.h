@@ -24,8 +24,9 @@
 #include "lib/mail/envelope.h"
 
 enum {
-	QF_ID_SIZE = 24
-}; /* with the NUL */
+	QF_ID_SIZE = 24,     /* with the NUL */
+	QF_REASON_MAX = 1000 /* bytes of a reason that note() keeps */
+};
 
 struct qf_store;  /* an open queue */
 struct qf_intake; /* a message on its way in */
@@ -48,6 +49,9 @@ struct qf_item {
 	bool *done;          /* per recipient: delivered or failed for good */
 	struct qf_buf notes; /* why recipients failed, see note() */
 	bool fresh;          /* no state was written yet: only in todo */
+	/* The engine's: where the mark of a recipient is. */
+	uint64_t *place;
+	size_t nlocal;
 };
 
 /* clang-format off */
@@ -56,7 +60,8 @@ struct qf_item {
 
 void qf_item_free(struct qf_item *item);
 
-/* Place in a walk over the queue; zeroed memory starts one. */
+/* Place in a walk over the queue; zeroed memory starts one. A walk that is
+ * left before its end needs walk_end(). */
 struct qf_walk {
 	void *dir;
 	int phase, split;
@@ -66,11 +71,13 @@ struct qf_walk {
  * Every call returns 0 unless it says otherwise, or a negative code with e
  * filled. Codes of the intake side become the exit codes of qmail-queue(8):
  * QF_EHOME (61), QF_EQUEUE (62), QF_EPID (63), QF_EMESS (64), QF_EINTD (65),
- * QF_ETODO (66), QF_EWRITE (53: write or sync failed, disk full).
+ * QF_ETODO (66), QF_EWRITE (53: write or sync failed, disk full). SIGPIPE
+ * must be ignored.
  */
 struct qf_store_ops {
 	const char *name;
 
+	/* QF_EPERM when another sender holds the queue. */
 	int (*open)(struct qf_store **out, const char *dir,
 	    enum qf_store_use use, struct qf_err *e);
 	void (*close)(struct qf_store **st);
@@ -89,12 +96,16 @@ struct qf_store_ops {
 	void (*abort)(struct qf_intake **in);
 
 	/* Ids of queued messages in the engine's order: 1 and an id, 0 at
-	 * the end. A message that comes during the walk may be missed. */
+	 * the end. A message that comes during the walk may be missed, one
+	 * that is deferred during the walk may be named twice. */
 	int (*next)(struct qf_store *st, struct qf_walk *walk,
 	    char id[QF_ID_SIZE], struct qf_err *e);
-	/* Everything known of a message. QF_ENOENT when it is gone (or was
-	 * never committed), QF_EFORMAT when its record is damaged: e says
-	 * what and where. */
+	/* Frees what a walk holds and sets it back to its start. */
+	void (*walk_end)(struct qf_store *st, struct qf_walk *walk);
+	/* Everything known of a message, into an item that was started with
+	 * QF_ITEM_INIT; it is empty after a failure. QF_ENOENT when it is gone
+	 * (or was never committed), QF_EFORMAT when its record is damaged: e
+	 * says what and where. */
 	int (*load)(struct qf_store *st, const char *id, struct qf_item *out,
 	    struct qf_err *e);
 	/* A descriptor on its bytes, read-only, at offset 0; the caller
@@ -105,8 +116,9 @@ struct qf_store_ops {
 	 * at once for an item that is not fresh. */
 	int (*mark)(struct qf_store *st, struct qf_item *item, size_t i,
 	    struct qf_err *e);
-	/* Recipient i failed for good, for this reason (one line): marks it
-	 * and adds to the notes, on disk before it returns. */
+	/* Recipient i failed for good, for this reason: marks it and adds to
+	 * the notes, on disk before it returns. The reason becomes one line of
+	 * at most QF_REASON_MAX bytes without controls. */
 	int (*note)(struct qf_store *st, struct qf_item *item, size_t i,
 	    const char *reason, struct qf_err *e);
 	/* Not finished: writes the state of the recipients and the time of
@@ -134,7 +146,9 @@ extern const struct qf_store_ops qf_store_dir;
 
 /*
  * One failed recipient from qf_item.notes, in the order they were noted:
- * true, or false at the end. Zeroed memory starts the walk.
+ * true, or false at the end. Zeroed memory starts the walk. A control byte of
+ * an address stands there as `_`; a reason that another program wrote may
+ * have several lines.
  */
 struct qf_note {
 	size_t at;
@@ -142,5 +156,7 @@ struct qf_note {
 };
 
 bool qf_note_next(const struct qf_buf *notes, struct qf_note *note);
+/* Appends one as the engines keep it. */
+void qf_note_add(struct qf_buf *notes, const char *rcpt, const char *reason);
 
 #endif

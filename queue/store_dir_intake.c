@@ -1,0 +1,397 @@
+/*
+ * How a message comes in. The name in todo/ is the commit: when it is made,
+ * the message, its name in mess/ and the envelope are on disk, and before it
+ * is made the sender sees nothing.
+ *
+ * Message and envelope are files without a name until then (O_TMPFILE), so
+ * that a writer that is killed leaves nothing. Where the file system or the
+ * missing /proc does not allow that, they get names in pid/ and intd/ first,
+ * as qmail-queue(8) does it.
+ */
+#include "queue/store_dir_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
+#include "queue/layout.h"
+
+enum {
+	FILE_MODE = 0644,
+	/* Bytes after which the kernel is asked to start writing, so that
+	 * the sync at the end has little left to wait for. */
+	WRITE_AHEAD = 4 << 20,
+	ID_TRIES = 8,
+	NAME_TRIES = 9
+};
+
+struct qf_intake {
+	struct qf_store *st;
+	int message, envelope;
+	char pid[QF_SD_PATH]; /* the message's name in pid/, or empty */
+	char id[QF_ID_SIZE];
+	ino_t inode;
+	uint64_t size, started;
+	bool in_mess, in_intd, in_todo; /* names to remove on failure */
+};
+
+/* A full disk is 53 at every step; else the step says what is wrong. */
+static int fail_step(
+    struct qf_intake *in, int rc, const char *what, struct qf_err *e)
+{
+	switch (errno) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+	case EIO:
+		rc = QF_EWRITE;
+		break;
+	case ENOMEM:
+		rc = QF_ENOMEM;
+		break;
+	}
+	return qf_fail_sys(e, rc, "%s in %s", what, in->st->dir);
+}
+
+int qf_sd_check_intake(const struct qf_store *st, struct qf_err *e)
+{
+	static const struct {
+		const char *path;
+		int rc;
+	} need[] = {
+	    {"pid/.", QF_EPID},
+	    {"mess/.", QF_EMESS},
+	    {"intd/.", QF_EINTD},
+	    {"todo/.", QF_ETODO},
+	};
+
+	for (size_t i = 0; i < sizeof need / sizeof need[0]; i++)
+		if (faccessat(st->root, need[i].path, W_OK | X_OK, AT_EACCESS) <
+		    0)
+			return qf_fail_sys(e, need[i].rc,
+			    "can not write %s/%.4s", st->dir, need[i].path);
+	return 0;
+}
+
+static void fd_path(char out[QF_SD_PATH], int fd)
+{
+	snprintf(out, QF_SD_PATH, "/proc/self/fd/%d", fd);
+}
+
+/* A file without a name, or -1 and errno: EOPNOTSUPP where that can not be
+ * done or could not be given a name later. */
+static int open_unnamed(const struct qf_store *st, const char *folder)
+{
+	char path[QF_SD_PATH];
+	int fd;
+
+	if (st->named) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	fd = openat(
+	    st->root, folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
+	if (fd < 0) {
+		if (errno == EISDIR || errno == EINVAL)
+			errno = EOPNOTSUPP;
+		return -1;
+	}
+	fd_path(path, fd);
+	if (faccessat(AT_FDCWD, path, F_OK, 0) == 0)
+		return fd;
+	close(fd);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+static int open_named(struct qf_intake *in)
+{
+	int fd = -1;
+
+	for (int i = 1; i <= NAME_TRIES; i++) {
+		snprintf(in->pid, sizeof in->pid, "pid/%ld.%lld.%d",
+		    (long)getpid(), (long long)qf_clock_wall(), i);
+		fd = openat(in->st->root, in->pid,
+		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
+	if (fd < 0)
+		in->pid[0] = '\0';
+	return fd;
+}
+
+/* Is the number that this file would get still on another message's files?
+ * Only where files were lost or copied by hand. */
+static bool id_is_taken(const struct qf_intake *in)
+{
+	return qf_sd_exists(in->st, QF_SD_MESS, in->id) ||
+	       qf_sd_exists(in->st, QF_SD_TODO, in->id) ||
+	       qf_sd_exists(in->st, QF_SD_INFO, in->id);
+}
+
+static void drop_message(struct qf_intake *in)
+{
+	if (in->pid[0] != '\0')
+		unlinkat(in->st->root, in->pid, 0);
+	in->pid[0] = '\0';
+	qf_close(&in->message);
+}
+
+static int open_message(struct qf_intake *in, struct qf_err *e)
+{
+	struct stat sb;
+	int rc = QF_EMESS;
+
+	in->message = open_unnamed(in->st, "mess");
+	if (in->message < 0 && errno == EOPNOTSUPP) {
+		in->st->named = true;
+		rc = QF_EPID;
+		in->message = open_named(in);
+	}
+	if (in->message < 0)
+		return fail_step(in, rc, "can not make a file", e);
+	if (qf_sd_dress(in->st, in->message, FILE_MODE) < 0 ||
+	    fstat(in->message, &sb) < 0)
+		return fail_step(in, QF_EPID, "can not set up a file", e);
+	in->inode = sb.st_ino;
+	snprintf(in->id, sizeof in->id, "%llu", (unsigned long long)sb.st_ino);
+	return 0;
+}
+
+/* Removes what was made, the commit first. */
+static void drop(struct qf_intake **inp)
+{
+	struct qf_intake *in = *inp;
+
+	if (in->in_todo)
+		qf_sd_remove(in->st, QF_SD_TODO, in->id, NULL);
+	if (in->in_intd)
+		qf_sd_remove(in->st, QF_SD_INTD, in->id, NULL);
+	if (in->in_mess)
+		qf_sd_remove(in->st, QF_SD_MESS, in->id, NULL);
+	drop_message(in);
+	qf_close(&in->envelope);
+	free(in);
+	*inp = NULL;
+}
+
+/* A file whose number is taken is kept open until another one is there, so
+ * that the number can not come again. */
+int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e)
+{
+	struct qf_intake *in = qf_alloc(sizeof *in);
+	struct qf_intake held[ID_TRIES];
+	int nheld = 0, rc;
+
+	*in = (struct qf_intake){.st = st, .message = -1, .envelope = -1};
+	while ((rc = open_message(in, e)) == 0 && id_is_taken(in)) {
+		if (nheld == ID_TRIES) {
+			rc = qf_fail(e, QF_EMESS,
+			    "%s has records of message %s, which is gone; see "
+			    "qfront-queue(8), FILES",
+			    st->dir, in->id);
+			break;
+		}
+		held[nheld++] = *in;
+		in->pid[0] = '\0';
+	}
+	while (nheld > 0)
+		drop_message(&held[--nheld]);
+	if (rc < 0)
+		drop(&in);
+	*out = in;
+	return rc;
+}
+
+static void start_writing(int fd, uint64_t from, uint64_t n)
+{
+	/* Only a hint: the sync finds the errors. */
+	(void)sync_file_range(
+	    fd, (off64_t)from, (off64_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
+int qf_sd_write(struct qf_intake *in, const void *p, size_t n, struct qf_err *e)
+{
+	if (qf_write_all(in->message, p, n) < 0)
+		return fail_step(in, QF_EWRITE, "can not write a message", e);
+	in->size += n;
+	if (in->size - in->started >= WRITE_AHEAD) {
+		start_writing(in->message, in->started, in->size - in->started);
+		in->started = in->size;
+	}
+	return 0;
+}
+
+void qf_sd_abort(struct qf_intake **in)
+{
+	if (*in != NULL)
+		drop(in);
+}
+
+/* The second name of a file: from its descriptor, or from a first name. */
+static int give_name(
+    const struct qf_store *st, int fd, const char *first, const char *second)
+{
+	char path[QF_SD_PATH];
+
+	if (first[0] != '\0')
+		return linkat(st->root, first, st->root, second, 0);
+	fd_path(path, fd);
+	return linkat(AT_FDCWD, path, st->root, second, AT_SYMLINK_FOLLOW);
+}
+
+static int name_message(struct qf_intake *in, struct qf_err *e)
+{
+	char path[QF_SD_PATH];
+	struct stat sb;
+
+	qf_sd_path(path, QF_SD_MESS, in->id);
+	if (give_name(in->st, in->message, in->pid, path) < 0)
+		return fail_step(in, QF_EMESS, "can not name a message", e);
+	in->in_mess = true;
+	if (in->pid[0] != '\0' && unlinkat(in->st->root, in->pid, 0) < 0)
+		return fail_step(in, QF_EPID, "can not remove a name", e);
+	in->pid[0] = '\0';
+	if (fstatat(in->st->root, path, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail_step(in, QF_EMESS, "can not see a message", e);
+	if (sb.st_ino != in->inode)
+		return qf_fail(e, QF_EMESS,
+		    "the file system of %s does not keep inode numbers: it "
+		    "can not hold a queue",
+		    in->st->dir);
+	return 0;
+}
+
+/* Leaves the first name of the envelope in path, or nothing. */
+static int open_envelope(
+    struct qf_intake *in, char path[QF_SD_PATH], struct qf_err *e)
+{
+	int rc = QF_ETODO;
+
+	path[0] = '\0';
+	in->envelope = open_unnamed(in->st, "todo");
+	if (in->envelope < 0 && errno == EOPNOTSUPP) {
+		rc = QF_EINTD;
+		qf_sd_path(path, QF_SD_INTD, in->id);
+		/* What a dead writer left there is of no message: this id is
+		 * ours by its name in mess/. */
+		if (unlinkat(in->st->root, path, 0) < 0 && errno != ENOENT)
+			return fail_step(in, rc, "can not remove a file", e);
+		in->envelope = openat(in->st->root, path,
+		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+		in->in_intd = in->envelope >= 0;
+	}
+	if (in->envelope < 0 ||
+	    qf_sd_dress(in->st, in->envelope, FILE_MODE) < 0)
+		return fail_step(in, rc, "can not make an envelope", e);
+	return 0;
+}
+
+/* Appends a record, and writes the buffer out when it has grown. */
+static int add_record(int fd, struct qf_buf *b, char letter, const char *value)
+{
+	qf_buf_addc(b, letter);
+	qf_buf_add(b, value, strlen(value) + 1);
+	if (b->len < QF_IO_CHUNK)
+		return 0;
+	if (qf_write_all(fd, b->s, b->len) < 0)
+		return -1;
+	qf_buf_reset(b);
+	return 0;
+}
+
+/* `u` uid, `p` pid, `F` sender, `T` recipient each: no zero byte at the end. */
+static int write_envelope(struct qf_intake *in, const struct qf_envelope *env,
+    long uid, long pid, struct qf_err *e)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	int rc;
+
+	qf_buf_addf(&b, "u%ld%cp%ld%c", uid, 0, pid, 0);
+	rc = add_record(in->envelope, &b, 'F', qf_envelope_sender(env));
+	for (size_t i = 0; rc == 0 && i < env->nrcpt; i++)
+		rc =
+		    add_record(in->envelope, &b, 'T', qf_envelope_rcpt(env, i));
+	if (rc == 0)
+		rc = qf_write_all(in->envelope, b.s, b.len);
+	if (rc < 0)
+		rc = fail_step(in, QF_EWRITE, "can not write an envelope", e);
+	qf_buf_free(&b);
+	return rc;
+}
+
+/* All that the name in todo/ will stand for. The disk works on both files
+ * while the first wait lasts; on a journaling file system the later waits
+ * find their work done. */
+static int sync_files(struct qf_intake *in, struct qf_err *e)
+{
+	char folder[QF_SD_PATH];
+
+	start_writing(in->envelope, 0, 0);
+	if (fsync(in->message) < 0)
+		return fail_step(in, QF_EWRITE, "can not sync a message", e);
+	if (fsync(in->envelope) < 0)
+		return fail_step(in, QF_EWRITE, "can not sync an envelope", e);
+	qf_sd_folder(folder, QF_SD_MESS, in->id);
+	return qf_sd_sync_folder(in->st, folder, QF_EMESS, e);
+}
+
+static int name_envelope(
+    struct qf_intake *in, const char *first, struct qf_err *e)
+{
+	char path[QF_SD_PATH];
+
+	qf_sd_path(path, QF_SD_TODO, in->id);
+	if (give_name(in->st, in->envelope, first, path) < 0)
+		return fail_step(in, QF_ETODO, "can not name an envelope", e);
+	in->in_todo = true;
+	return qf_sd_sync_folder(in->st, "todo", QF_ETODO, e);
+}
+
+/* One byte for a sender that waits. No sender, no FIFO: it will look by
+ * itself. */
+static void pull_trigger(const struct qf_store *st)
+{
+	int fd = openat(st->root, "lock/trigger",
+	    O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	struct stat sb;
+	ssize_t ignored;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &sb) == 0 && S_ISFIFO(sb.st_mode)) {
+		ignored = write(fd, "", 1);
+		(void)ignored;
+	}
+	close(fd);
+}
+
+int qf_sd_commit(struct qf_intake **inp, const struct qf_envelope *env,
+    long uid, long pid, char id[QF_ID_SIZE], struct qf_err *e)
+{
+	struct qf_intake *in = *inp;
+	char first[QF_SD_PATH];
+	int rc;
+
+	start_writing(in->message, in->started, 0);
+	if ((rc = name_message(in, e)) < 0 ||
+	    (rc = open_envelope(in, first, e)) < 0 ||
+	    (rc = write_envelope(in, env, uid, pid, e)) < 0 ||
+	    (rc = sync_files(in, e)) < 0 ||
+	    (rc = name_envelope(in, first, e)) < 0)
+		goto out;
+	memcpy(id, in->id, sizeof in->id);
+	in->in_mess = in->in_intd = in->in_todo = false;
+	pull_trigger(in->st);
+out:
+	drop(inp);
+	return rc;
+}

@@ -1,0 +1,100 @@
+/*
+ * Shared by the files of the directory engine (store_dir*.c) and its test,
+ * and by nothing else.
+ *
+ * All names are relative to QUEUEDIR and reached through one descriptor, so
+ * the queue may be moved while it is open. doc/queue-states.md says which
+ * files a message has at each moment of its life; the order of the calls in
+ * these files is what makes that table true.
+ */
+#ifndef QF_QUEUE_STORE_DIR_INTERNAL_H
+#define QF_QUEUE_STORE_DIR_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+#include "queue/store.h"
+
+enum {
+	QF_SD_PATH = 64,
+	/* Age in seconds from which a nameless file's writer is surely dead:
+	 * qmail-queue(8) and ours end after 24 hours (DEATH). */
+	QF_SD_OSSIFIED = 129600
+};
+
+struct qf_store {
+	char *dir; /* for texts */
+	int root;  /* QUEUEDIR, O_PATH */
+	int mutex, trigger;
+	bool named; /* unnamed files do not work here: qmail's steps */
+	bool give;  /* files are given to the owner of mess/ */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Where the files of a message are. */
+enum qf_sd_place {
+	QF_SD_MESS,
+	QF_SD_INTD,
+	QF_SD_TODO,
+	QF_SD_INFO,
+	QF_SD_LOCAL,
+	QF_SD_REMOTE,
+	QF_SD_BOUNCE,
+	QF_SD_ATTR,
+	QF_SD_FAILED
+};
+
+/* store_dir.c */
+
+/* An id is a decimal number as qmail writes it. */
+bool qf_sd_is_id(const char *s);
+void qf_sd_path(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
+/* The folder that holds it. */
+void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
+bool qf_sd_exists(
+    const struct qf_store *st, enum qf_sd_place place, const char *id);
+/* Gives a file its mode, and when we are root its owner: 0, or -1 and errno. */
+int qf_sd_dress(const struct qf_store *st, int fd, mode_t mode);
+/* The folder's names to disk; rc is the code of a failure to open it. */
+int qf_sd_sync_folder(
+    const struct qf_store *st, const char *folder, int rc, struct qf_err *e);
+/* Removes a file of a message if it is there. QF_EWRITE. */
+int qf_sd_remove(const struct qf_store *st, enum qf_sd_place place,
+    const char *id, struct qf_err *e);
+/* For tests: as if the file system had no unnamed files. */
+void qf_sd_force_named(bool on);
+bool qf_sd_named_forced(void);
+
+/* store_dir_sweep.c: removes what writers left that died long ago. */
+void qf_sd_sweep(const struct qf_store *st);
+
+/* store_dir_intake.c */
+int qf_sd_check_intake(const struct qf_store *st, struct qf_err *e);
+int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e);
+int qf_sd_write(
+    struct qf_intake *in, const void *p, size_t n, struct qf_err *e);
+int qf_sd_commit(struct qf_intake **in, const struct qf_envelope *env, long uid,
+    long pid, char id[QF_ID_SIZE], struct qf_err *e);
+void qf_sd_abort(struct qf_intake **in);
+
+/* store_dir_load.c */
+int qf_sd_load(
+    struct qf_store *st, const char *id, struct qf_item *out, struct qf_err *e);
+int qf_sd_message(struct qf_store *st, const char *id, struct qf_err *e);
+
+/* store_dir_state.c */
+int qf_sd_mark(
+    struct qf_store *st, struct qf_item *item, size_t i, struct qf_err *e);
+int qf_sd_note(struct qf_store *st, struct qf_item *item, size_t i,
+    const char *reason, struct qf_err *e);
+int qf_sd_defer(
+    struct qf_store *st, struct qf_item *item, int64_t due, struct qf_err *e);
+int qf_sd_fail(struct qf_store *st, const struct qf_item *item,
+    const struct qf_strv *rcpt, struct qf_err *e);
+int qf_sd_finish(
+    struct qf_store *st, const struct qf_item *item, struct qf_err *e);
+
+#endif

@@ -1,0 +1,259 @@
+/*
+ * Reading what the queue knows of a message. A record that does not have
+ * qmail's form is reported with its place and left alone: the sender decides.
+ */
+#include "queue/store_dir_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/io.h"
+
+enum {
+	RECORDS_MAX = 1 << 30 /* bytes of one file of records */
+};
+
+/* A file of records: a letter, bytes, a zero byte. */
+struct records {
+	const struct qf_store *st;
+	char path[QF_SD_PATH];
+	struct qf_buf bytes;
+	size_t at;    /* of the next record */
+	size_t start; /* of the current one */
+	time_t mtime;
+};
+
+static int read_file(
+    struct records *r, enum qf_sd_place place, const char *id, struct qf_err *e)
+{
+	struct stat sb;
+	int fd, rc;
+
+	qf_sd_path(r->path, place, id);
+	qf_buf_reset(&r->bytes);
+	r->bytes.max = RECORDS_MAX;
+	r->at = 0;
+	fd = openat(r->st->root, r->path,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &sb) < 0) {
+		rc = qf_fail_sys(
+		    e, QF_EREAD, "can not open %s/%s", r->st->dir, r->path);
+		goto out;
+	}
+	r->mtime = sb.st_mtime;
+	rc = qf_read_all(fd, &r->bytes, e);
+	if (rc < 0)
+		qf_err_context(e, "%s/%s", r->st->dir, r->path);
+	if (rc == QF_ETOOLONG)
+		rc = QF_EFORMAT;
+out:
+	qf_close(&fd);
+	return rc < 0 ? rc : 1;
+}
+
+static int damaged(
+    const struct records *r, size_t at, const char *what, struct qf_err *e)
+{
+	return qf_fail(e, QF_EFORMAT, "%s/%s is damaged: %s at byte %zu",
+	    r->st->dir, r->path, what, at);
+}
+
+/* The next record, its letter being one of those given: 1, 0 at the end. */
+static int next_record(struct records *r, const char *letters, char *letter,
+    struct qf_span *value, struct qf_err *e)
+{
+	const char *p = r->bytes.s + r->at;
+	const char *zero;
+
+	if (r->at == r->bytes.len)
+		return 0;
+	if (*p == '\0')
+		return damaged(r, r->at, "zero byte without a record", e);
+	if (strchr(letters, *p) == NULL)
+		return damaged(r, r->at, "unknown record type", e);
+	zero = memchr(p, '\0', r->bytes.len - r->at);
+	if (zero == NULL)
+		return damaged(r, r->at, "record without its end", e);
+	*letter = *p;
+	*value = qf_span_n(p + 1, (size_t)(zero - p) - 1);
+	r->start = r->at;
+	r->at += (size_t)(zero - p) + 1;
+	return 1;
+}
+
+static void add_rcpt(
+    struct qf_item *item, struct qf_span addr, bool done, size_t place)
+{
+	size_t n = item->rcpt.n;
+
+	if ((n & (n - 1)) == 0) { /* full: 0, 1, 2, 4, ... */
+		size_t cap = n == 0 ? 1 : n * 2;
+
+		item->done =
+		    qf_realloc_array(item->done, cap, sizeof *item->done);
+		item->place =
+		    qf_realloc_array(item->place, cap, sizeof *item->place);
+	}
+	item->done[n] = done;
+	item->place[n] = place;
+	qf_strv_add_span(&item->rcpt, addr);
+}
+
+/* Of several senders the first counts, as with qmail-send(8). */
+static int read_sender_or_rcpt(struct records *r, struct qf_item *item,
+    const char *letters, struct qf_err *e)
+{
+	bool has_sender = false;
+	struct qf_span value;
+	char letter;
+	int rc;
+
+	while ((rc = next_record(r, letters, &letter, &value, e)) > 0) {
+		if (letter == 'T')
+			add_rcpt(item, value, false, 0);
+		if (letter == 'F' && !has_sender) {
+			has_sender = true;
+			qf_buf_addspan(&item->sender, value);
+		}
+	}
+	if (rc == 0 && !has_sender)
+		return damaged(r, r->at, "no sender", e);
+	return rc;
+}
+
+static int load_todo(struct records *r, struct qf_item *item, struct qf_err *e)
+{
+	item->fresh = true;
+	item->born = r->mtime;
+	return read_sender_or_rcpt(r, item, "upFT", e);
+}
+
+/* The recipients of local/ID or remote/ID; *due becomes the earliest time of
+ * a file that has recipients left. */
+static int load_channel(struct records *r, enum qf_sd_place place,
+    struct qf_item *item, struct qf_err *e)
+{
+	bool pending = false;
+	struct qf_span value;
+	char letter;
+	int rc = read_file(r, place, item->id, e);
+
+	if (rc <= 0)
+		return rc;
+	while ((rc = next_record(r, "TD", &letter, &value, e)) > 0) {
+		add_rcpt(item, value, letter == 'D', r->start);
+		pending |= letter == 'T';
+	}
+	if (pending && (item->due == 0 || r->mtime < item->due))
+		item->due = r->mtime;
+	return rc;
+}
+
+/* An unfinished last paragraph is of a recipient that was not marked yet: it
+ * does not count, and note() writes over it. */
+static int load_notes(struct records *r, struct qf_item *item, struct qf_err *e)
+{
+	struct qf_note note = {0};
+	int rc = read_file(r, QF_SD_BOUNCE, item->id, e);
+
+	if (rc <= 0)
+		return rc;
+	while (qf_note_next(&r->bytes, &note))
+		;
+	qf_buf_add(&item->notes, r->bytes.s, note.at);
+	return 0;
+}
+
+static int load_state(struct records *r, struct qf_item *item, struct qf_err *e)
+{
+	int rc = read_file(r, QF_SD_INFO, item->id, e);
+
+	if (rc == 0)
+		return qf_fail(e, QF_ENOENT, "message %s is not in %s",
+		    item->id, r->st->dir);
+	if (rc < 0)
+		return rc;
+	item->born = r->mtime;
+	if ((rc = read_sender_or_rcpt(r, item, "F", e)) < 0 ||
+	    (rc = load_channel(r, QF_SD_LOCAL, item, e)) < 0)
+		return rc;
+	item->nlocal = item->rcpt.n;
+	if ((rc = load_channel(r, QF_SD_REMOTE, item, e)) < 0)
+		return rc;
+	return load_notes(r, item, e);
+}
+
+static int load_size(
+    const struct qf_store *st, struct qf_item *item, struct qf_err *e)
+{
+	char path[QF_SD_PATH];
+	struct stat sb;
+
+	qf_sd_path(path, QF_SD_MESS, item->id);
+	if (fstatat(st->root, path, &sb, AT_SYMLINK_NOFOLLOW) == 0) {
+		item->size = (uint64_t)sb.st_size;
+		return 0;
+	}
+	if (errno != ENOENT)
+		return qf_fail_sys(
+		    e, QF_EREAD, "can not look at %s/%s", st->dir, path);
+	/* The sender may have finished it since its record was read. */
+	if (!qf_sd_exists(st, item->fresh ? QF_SD_TODO : QF_SD_INFO, item->id))
+		return qf_fail(
+		    e, QF_ENOENT, "message %s is not in %s", item->id, st->dir);
+	return qf_fail(e, QF_EFORMAT,
+	    "%s/%s is missing, but %s/%s names it: its message is lost",
+	    st->dir, path, item->fresh ? "todo" : "info", item->id);
+}
+
+int qf_sd_load(
+    struct qf_store *st, const char *id, struct qf_item *out, struct qf_err *e)
+{
+	struct records r = {.st = st, .bytes = QF_BUF_INIT};
+	int rc;
+
+	qf_item_free(out);
+	if (!qf_sd_is_id(id))
+		return qf_fail(
+		    e, QF_ENOENT, "`%.30s` is no message number", id);
+	memcpy(out->id, id, strlen(id) + 1);
+	rc = read_file(&r, QF_SD_TODO, id, e);
+	if (rc > 0)
+		rc = load_todo(&r, out, e);
+	else if (rc == 0)
+		rc = load_state(&r, out, e);
+	if (rc == 0)
+		rc = load_size(st, out, e);
+	qf_buf_free(&r.bytes);
+	if (rc < 0)
+		qf_item_free(out);
+	return rc;
+}
+
+int qf_sd_message(struct qf_store *st, const char *id, struct qf_err *e)
+{
+	char path[QF_SD_PATH];
+	struct stat sb;
+	int fd, rc;
+
+	if (!qf_sd_is_id(id))
+		return qf_fail(
+		    e, QF_ENOENT, "`%.30s` is no message number", id);
+	qf_sd_path(path, QF_SD_MESS, id);
+	fd = openat(
+	    st->root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return qf_fail_sys(e, errno == ENOENT ? QF_ENOENT : QF_EREAD,
+		    "can not open %s/%s", st->dir, path);
+	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode))
+		return fd;
+	rc = qf_fail(e, QF_EREAD, "%s/%s is not a regular file", st->dir, path);
+	close(fd);
+	return rc;
+}

@@ -1,0 +1,108 @@
+/*
+ * Litter: files that a writer left when it was killed, or when the power
+ * failed, before its message counted as queued. qmail-clean(8) has the same
+ * rule: nothing names them, and they are older than any writer may live.
+ */
+#include "queue/store_dir_internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
+#include "queue/layout.h"
+
+struct sweep {
+	const struct qf_store *st;
+	int dirfd;
+	const char *name;
+};
+
+static DIR *open_dir(const struct qf_store *st, const char *folder)
+{
+	int fd = openat(st->root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (dir == NULL)
+		qf_close(&fd);
+	return dir;
+}
+
+/* A file that is still written to, or that was read since, is not old. */
+static bool is_old(const struct sweep *sw)
+{
+	int64_t limit = qf_clock_wall() - QF_SD_OSSIFIED;
+	struct stat sb;
+
+	return fstatat(sw->dirfd, sw->name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(sb.st_mode) && sb.st_atime < limit &&
+	       sb.st_mtime < limit;
+}
+
+static void sweep_pid(const struct sweep *sw)
+{
+	if (is_old(sw))
+		unlinkat(sw->dirfd, sw->name, 0);
+}
+
+/* The message file goes last: while it is there, its id is not given to
+ * another message. */
+static void sweep_mess(const struct sweep *sw)
+{
+	static const enum qf_sd_place order[] = {QF_SD_BOUNCE, QF_SD_INTD,
+	    QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_ATTR, QF_SD_MESS};
+	struct qf_err e;
+
+	if (!qf_sd_is_id(sw->name) || !is_old(sw) ||
+	    qf_sd_exists(sw->st, QF_SD_TODO, sw->name) ||
+	    qf_sd_exists(sw->st, QF_SD_INFO, sw->name))
+		return;
+	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+		if (qf_sd_remove(sw->st, order[i], sw->name, &e) < 0)
+			return;
+}
+
+static void sweep_intd(const struct sweep *sw)
+{
+	struct qf_err e;
+
+	if (qf_sd_is_id(sw->name) && is_old(sw) &&
+	    !qf_sd_exists(sw->st, QF_SD_TODO, sw->name) &&
+	    !qf_sd_exists(sw->st, QF_SD_MESS, sw->name))
+		qf_sd_remove(sw->st, QF_SD_INTD, sw->name, &e);
+}
+
+static void sweep_folder(const struct qf_store *st, const char *folder,
+    void (*visit)(const struct sweep *))
+{
+	DIR *dir = open_dir(st, folder);
+	struct sweep sw = {.st = st};
+	struct dirent *d;
+
+	if (dir == NULL)
+		return;
+	sw.dirfd = dirfd(dir);
+	while ((d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		sw.name = d->d_name;
+		visit(&sw);
+	}
+	closedir(dir);
+}
+
+/* Nothing depends on it: what can not be removed stays until the next time. */
+void qf_sd_sweep(const struct qf_store *st)
+{
+	char folder[QF_SD_PATH];
+
+	sweep_folder(st, "pid", sweep_pid);
+	for (int n = 0; n < QF_QUEUE_SPLIT; n++) {
+		snprintf(folder, sizeof folder, "mess/%d", n);
+		sweep_folder(st, folder, sweep_mess);
+	}
+	sweep_folder(st, "intd", sweep_intd);
+}
