@@ -1,0 +1,105 @@
+/*
+ * What a program that runs protocol modules and its modules agree on
+ * (nullmailer-send(8), PROTOCOL OPTIONS): options on descriptor 0, the
+ * message with its envelope on descriptor 3, the text of the result on
+ * descriptor 1, and the exit codes.
+ */
+#ifndef QF_REMOTE_MODULE_H
+#define QF_REMOTE_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/strv.h"
+
+/* 0 is success, 1 to 31 are temporary, 32 to 63 permanent. */
+enum qf_module_exit {
+	QF_MODULE_SENT = 0,
+	QF_MODULE_USAGE = 1,      /* option wrong or missing, no HELOHOST */
+	QF_MODULE_NO_HOST = 2,    /* no such name */
+	QF_MODULE_NO_ADDRESS = 3, /* the name has no address */
+	QF_MODULE_RESOLVER = 5,   /* temporary trouble with names */
+	QF_MODULE_SOCKET = 6,
+	QF_MODULE_REFUSED = 7,     /* connection refused */
+	QF_MODULE_TIMEOUT = 8,     /* connecting, or a step of the session */
+	QF_MODULE_UNREACHABLE = 9, /* host or network */
+	QF_MODULE_CONNECT = 10,    /* any other trouble with connecting */
+	QF_MODULE_PROTOCOL = 11,   /* no reply, or one not understood */
+	QF_MODULE_NO_MESSAGE = 12, /* the message can not be opened */
+	QF_MODULE_READ = 13,       /* the message can not be read */
+	QF_MODULE_WRITE = 14,      /* the connection broke in the message */
+	QF_MODULE_TEMPORARY = 16,  /* the server said: later */
+	QF_MODULE_CONFIG = 18,     /* the options can not be read */
+	QF_MODULE_BIND = 19,       /* the source address can not be used */
+	QF_MODULE_PERMANENT = 35   /* the server refused the message */
+};
+
+/* Options: one table gives names, kinds, storage and help. A NULL name ends
+ * it. */
+struct qf_module_option {
+	const char *name;
+	char letter; /* short form on the command line, or 0 */
+	enum {
+		QF_MODULE_TEXT,
+		QF_MODULE_PORT,
+		QF_MODULE_FLAG
+	} kind;
+	/* Where it goes in the settings: char *, unsigned, bool. */
+	size_t offset;
+	/* Not NULL: known, but this version lacks what it needs. */
+	const char *lacks;
+	const char *arg; /* name of the value in the help, or NULL */
+	const char *help;
+};
+
+/*
+ * Takes options from the command line: -x VALUE, -xVALUE, --name=VALUE,
+ * --name VALUE, and flags. 0; 1 when help was asked for; QF_EINVAL. Text
+ * values are borrowed from argv.
+ */
+int qf_module_args(const struct qf_module_option *table, void *settings,
+    int argc, char **argv, struct qf_err *e);
+/*
+ * Takes options from fd, one a line as name=VALUE, --name=VALUE or a bare
+ * flag, up to an empty line. Text values point into bytes. QF_EINVAL for a
+ * wrong option; QF_EREAD when fd can not be read or ends without the empty
+ * line, as part of the options may be missing then. Nothing at all is no
+ * options.
+ */
+int qf_module_options(const struct qf_module_option *table, void *settings,
+    int fd, struct qf_buf *bytes, struct qf_err *e);
+/* Appends a usage text. */
+void qf_module_usage(const struct qf_module_option *table, const char *program,
+    struct qf_buf *out);
+
+/* What descriptor 3 gives: a line with the sender, lines with recipients, an
+ * empty line, the message. */
+struct qf_module_mail {
+	int fd; /* borrowed */
+	struct qf_buf sender;
+	struct qf_strv rcpt;
+	uint64_t at, end; /* the rest of the message in fd */
+};
+
+/* clang-format off */
+#define QF_MODULE_MAIL_INIT {.fd = -1, .sender = QF_BUF_INIT}
+/* clang-format on */
+
+/* QF_ENOENT when fd is not open or can not be positioned (12), QF_EREAD when
+ * it can not be read or holds no whole envelope (13). */
+int qf_module_mail_open(struct qf_module_mail *m, int fd, struct qf_err *e);
+void qf_module_mail_free(struct qf_module_mail *m);
+
+/* Puts all addresses into the form that goes between the brackets of an SMTP
+ * command; QF_EFORMAT, and e names it, when one has no safe form. */
+int qf_module_mail_quote(struct qf_module_mail *m, struct qf_err *e);
+
+/* Next bytes of the message: their number, 0 at the end, QF_EREAD; also when
+ * the file is shorter than it was. */
+long qf_module_mail_read(
+    struct qf_module_mail *m, char *p, size_t n, struct qf_err *e);
+
+#endif

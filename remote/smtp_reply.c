@@ -1,0 +1,152 @@
+#include "remote/smtp_reply.h"
+
+#include <string.h>
+
+void qf_smtp_reply_reset(struct qf_smtp_reply *r)
+{
+	r->code = 0;
+	r->complete = false;
+	r->lines = r->bytes = 0;
+	qf_buf_reset(&r->text);
+	qf_buf_reset(&r->line);
+}
+
+void qf_smtp_reply_free(struct qf_smtp_reply *r)
+{
+	qf_buf_free(&r->text);
+	qf_buf_free(&r->line);
+}
+
+bool qf_smtp_reply_is_empty(const struct qf_smtp_reply *r)
+{
+	return r->bytes == 0;
+}
+
+void qf_smtp_add_printable(struct qf_buf *out, struct qf_span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i] == '\t' ? ' ' : s.p[i];
+
+		qf_buf_addc(out, c >= ' ' && c < 127 ? c : '?');
+	}
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* The code that a line starts with, or -1. */
+static int line_code(struct qf_span s)
+{
+	if (s.n < 3 || s.p[0] < '2' || s.p[0] > '5' || !is_digit(s.p[1]) ||
+	    !is_digit(s.p[2]))
+		return -1;
+	if (s.n > 3 && s.p[3] != ' ' && s.p[3] != '-')
+		return -1;
+	return (s.p[0] - '0') * 100 + (s.p[1] - '0') * 10 + (s.p[2] - '0');
+}
+
+static int not_a_reply(struct qf_span line, const char *why, struct qf_err *e)
+{
+	struct qf_buf b = QF_BUF_INIT;
+
+	if (line.n > 80)
+		line.n = 80;
+	qf_smtp_add_printable(&b, line);
+	qf_fail(e, QF_EPROTO, "reply not understood: %s: %s", why, b.s);
+	qf_buf_free(&b);
+	return QF_EPROTO;
+}
+
+static void keep_text(struct qf_smtp_reply *r, struct qf_span line)
+{
+	struct qf_span text = qf_span_n(line.p + line.n, 0);
+
+	if (line.n > 4)
+		text = qf_span_n(line.p + 4, line.n - 4);
+	if (text.n > QF_REPLY_TEXT_MAX)
+		text.n = QF_REPLY_TEXT_MAX;
+	qf_smtp_add_printable(&r->text, text);
+	qf_buf_addc(&r->text, '\n');
+}
+
+static int take_line(struct qf_smtp_reply *r, struct qf_err *e)
+{
+	struct qf_span line = qf_buf_span(&r->line);
+	int code;
+
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	code = line_code(line);
+	if (code < 0)
+		return not_a_reply(line, "no reply code", e);
+	if (r->code != 0 && code != r->code)
+		return not_a_reply(line, "codes of its lines differ", e);
+	if (++r->lines > QF_REPLY_LINES_MAX)
+		return not_a_reply(line, "too many lines", e);
+	r->code = code;
+	keep_text(r, line);
+	r->complete = line.n == 3 || line.p[3] == ' ';
+	qf_buf_reset(&r->line);
+	return r->complete;
+}
+
+int qf_smtp_reply_feed(
+    struct qf_smtp_reply *r, struct qf_span *in, struct qf_err *e)
+{
+	while (in->n > 0) {
+		const char *lf = memchr(in->p, '\n', in->n);
+		size_t n = lf != NULL ? (size_t)(lf - in->p) : in->n;
+		int rc;
+
+		/* Most of a line that never ends is left unread. */
+		if (qf_buf_add(&r->line, in->p, n) < 0)
+			return not_a_reply(
+			    n > r->line.len ? *in : qf_buf_span(&r->line),
+			    "line too long", e);
+		n += lf != NULL;
+		in->p += n;
+		in->n -= n;
+		r->bytes += n;
+		if (r->bytes > QF_REPLY_TOTAL_MAX)
+			return not_a_reply(
+			    qf_buf_span(&r->line), "too long", e);
+		if (lf == NULL)
+			break;
+		rc = take_line(r, e);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+bool qf_smtp_reply_next(
+    const struct qf_smtp_reply *r, size_t *at, struct qf_span *line)
+{
+	struct qf_span rest = qf_span_n(r->text.s + *at, r->text.len - *at);
+
+	if (!qf_span_cut(&rest, '\n', line))
+		return false;
+	*at = r->text.len - rest.n;
+	return true;
+}
+
+void qf_smtp_reply_format(const struct qf_smtp_reply *r, struct qf_buf *out)
+{
+	struct qf_span line;
+	size_t at = 0, start = out->len;
+
+	qf_buf_addf(out, "%d", r->code);
+	while (qf_smtp_reply_next(r, &at, &line)) {
+		line = qf_span_trim(line);
+		if (line.n == 0)
+			continue;
+		qf_buf_addc(out, ' ');
+		qf_buf_addspan(out, line);
+	}
+	if (out->len - start > QF_REPLY_TEXT_MAX) {
+		out->len = start + QF_REPLY_TEXT_MAX;
+		out->s[out->len] = '\0';
+	}
+}

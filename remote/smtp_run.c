@@ -1,0 +1,76 @@
+#include "remote/smtp_run.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+
+enum {
+	READ_CHUNK = 16384
+};
+
+/* What an error of the stream is about. */
+static const char *reason(const struct qf_err *e)
+{
+	return e->sys != 0 ? strerror(e->sys) : e->text;
+}
+
+/* What there is to read, without waiting: as qf_stream_read(). */
+static long read_some(struct qf_smtp *s, struct qf_stream *st, struct qf_err *e)
+{
+	char chunk[READ_CHUNK];
+	long n = qf_stream_read(st, chunk, sizeof chunk, 0, e);
+
+	if (n > 0)
+		qf_smtp_received(
+		    s, qf_span_n(chunk, (size_t)n), qf_clock_mono());
+	return n;
+}
+
+static void on_readable(struct qf_smtp *s, struct qf_stream *st)
+{
+	struct qf_err e;
+	long n = read_some(s, st, &e);
+
+	if (n <= 0 && n != QF_ETIME)
+		qf_smtp_closed(s, n == 0 ? NULL : reason(&e));
+}
+
+static void on_writable(struct qf_smtp *s, struct qf_stream *st)
+{
+	struct qf_span out = qf_smtp_pending(s, qf_clock_mono());
+	struct qf_err e, ignored;
+	long n;
+
+	if (out.n == 0)
+		return;
+	n = qf_stream_write(st, out.p, out.n, 0, &e);
+	if (n > 0)
+		qf_smtp_sent(s, (size_t)n, qf_clock_mono());
+	if (n > 0 || n == QF_ETIME)
+		return;
+	/* Its last words may say why it went away. */
+	while (!qf_smtp_is_done(s) && read_some(s, st, &ignored) > 0)
+		;
+	qf_smtp_closed(s, reason(&e));
+}
+
+void qf_smtp_run(struct qf_smtp *s, struct qf_stream *st)
+{
+	while (!qf_smtp_is_done(s)) {
+		int want = QF_STREAM_READ, ready;
+		struct qf_err e;
+
+		if (qf_smtp_wants_write(s))
+			want |= QF_STREAM_WRITE;
+		ready = qf_stream_wait(st, want, qf_smtp_deadline(s), &e);
+		if (ready < 0 && ready != QF_ETIME)
+			qf_smtp_closed(s, reason(&e));
+		if (ready > 0 && ready & QF_STREAM_READ)
+			on_readable(s, st);
+		if (ready > 0 && ready & QF_STREAM_WRITE && !qf_smtp_is_done(s))
+			on_writable(s, st);
+		/* A peer that always has a byte more is late all the same. */
+		if (qf_deadline_poll(qf_smtp_deadline(s)) == 0)
+			qf_smtp_expired(s);
+	}
+}
