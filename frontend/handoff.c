@@ -51,8 +51,8 @@ static int check_filters(struct qf_err *e)
 	return 0;
 }
 
-int qf_next_choose(struct qf_next *next, const struct qf_ctl *ctl,
-    char *const *argv, struct qf_err *e)
+int qf_next_choose(struct qf_next *next, const char *control, char *const *argv,
+    struct qf_err *e)
 {
 	struct qf_buf text = QF_BUF_INIT;
 	const char *env = qf_env("QUEUEPROG");
@@ -64,11 +64,9 @@ int qf_next_choose(struct qf_next *next, const struct qf_ctl *ctl,
 			qf_strv_add(&next->argv, *argv);
 	} else if (env != NULL && env[0] != '\0') {
 		rc = split_program(&next->argv, env, "QUEUEPROG", e);
-	} else {
-		rc = qf_ctl_value(ctl, "queueprog", &text, e);
-		if (rc > 0)
-			rc = split_program(
-			    &next->argv, text.s, "control queueprog", e);
+	} else if (control != NULL) {
+		rc = split_program(
+		    &next->argv, control, "control file queueprog", e);
 	}
 	if (rc == 0 && next->argv.n == 0) {
 		next->builtin = true;

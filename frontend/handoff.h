@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "lib/base/ctl.h"
+#include "lib/base/err.h"
 #include "lib/base/strv.h"
 #include "lib/mail/envelope.h"
 
@@ -20,11 +20,12 @@ struct qf_next {
 };
 
 /* Chooses it: the words of argv (NULL-terminated) when there are any, else
- * QUEUEPROG, else control `queueprog`, else our own queue. QF_ECONF when
+ * QUEUEPROG, else `control` (what the control file queueprog says, or NULL),
+ * else our own queue. QF_ECONF when
  * filters that the caller's environment asks for would be skipped: our queue
  * runs none, and no stage of this version takes them. */
-int qf_next_choose(struct qf_next *next, const struct qf_ctl *ctl,
-    char *const *argv, struct qf_err *e);
+int qf_next_choose(struct qf_next *next, const char *control, char *const *argv,
+    struct qf_err *e);
 void qf_next_free(struct qf_next *next);
 
 /* Counts how deep queue programs call each other: QF_ECONF for a loop. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "frontend/chain.h"
+#include "frontend/config.h"
 #include "frontend/dispatch.h"
 #include "frontend/handoff.h"
 #include "lib/base/alloc.h"
@@ -24,22 +25,9 @@
 #include "lib/mail/qqcode.h"
 #include "lib/mail/qqguard.h"
 
-/* What the front end itself is told. */
-struct config {
-	char *log;
-	long long timeout;
-};
-
-static const struct qf_ctl_item items[] = {
-    {"log", QF_CTL_STRING, offsetof(struct config, log), NULL, 0, 0,
-	"where the log goes: stderr (default) or syslog"},
-    {"timeoutchain", QF_CTL_NUMBER, offsetof(struct config, timeout), "240", 1,
-	86400, "seconds that the whole chain may take"},
-    {0}};
-
 struct once {
 	struct qf_ctl ctl;
-	struct config config;
+	struct qf_frontend_config config;
 	struct qf_chain chain;
 	struct qf_next next;
 	struct qf_envelope envelope;
@@ -47,22 +35,16 @@ struct once {
 	struct qf_outcome outcome;
 };
 
-static int open_log(struct once *o, struct qf_err *e)
+/* A caller that reads descriptor 2 as the text of a refusal must not find our
+ * log there. */
+static void open_log(const struct once *o)
 {
-	const char *error_fd = getenv("ERROR_FD");
-	const char *to = o->config.log;
+	const char *to = o->config.log, *error_fd = getenv("ERROR_FD");
 
-	/* A caller that reads descriptor 2 as the text of a refusal must not
-	 * find our log there. */
-	if (to == NULL)
-		to = error_fd != NULL && strcmp(error_fd, "2") == 0 ? "syslog"
-								    : "stderr";
-	if (strcmp(to, "syslog") == 0)
+	if (to == NULL && error_fd != NULL && strcmp(error_fd, "2") == 0)
+		to = "syslog";
+	if (to != NULL && strcmp(to, "syslog") == 0)
 		qf_log_open("qfrontd", QF_LOG_TO_SYSLOG, QF_LOG_INFO);
-	else if (strcmp(to, "stderr") != 0)
-		return qf_fail(e, QF_ECONF,
-		    "%s/log:1: \"%s\": use stderr or syslog", o->ctl.path, to);
-	return 0;
 }
 
 static int configure(struct once *o, char *const *argv, struct qf_err *e)
@@ -70,15 +52,17 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 	struct qf_problems problems = {0};
 
 	if (qf_ctl_open(&o->ctl, qf_dir(QF_DIR_CONTROL), e) < 0 ||
-	    qf_ctl_load(&o->ctl, items, &o->config, e) < 0 ||
-	    open_log(o, e) < 0 || qf_next_check_depth(e) < 0)
+	    qf_frontend_config_load(&o->config, &o->ctl, e) < 0)
+		return e->rc;
+	open_log(o);
+	if (qf_next_check_depth(e) < 0)
 		return e->rc;
 	if (qf_chain_load(
 		&o->chain, &o->ctl, qf_env("QFRONT_CHAIN"), &problems) < 0) {
 		*e = problems.first;
 		return e->rc;
 	}
-	return qf_next_choose(&o->next, &o->ctl, argv, e);
+	return qf_next_choose(&o->next, o->config.queueprog, argv, e);
 }
 
 /* Keeps the message at a descriptor above the standard ones, which workers
@@ -145,7 +129,7 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 		return qf_qqcode_of_error(e->rc);
 	}
 	qf_dispatch(&o->ctl, &o->chain, o->message.fd, &o->envelope,
-	    qf_deadline_in(o->config.timeout * 1000), &o->outcome);
+	    qf_deadline_in(o->config.timeoutchain * 1000), &o->outcome);
 	switch (o->outcome.action) {
 	case QF_ACTION_QUEUE:
 		break;
@@ -184,7 +168,7 @@ static int once(char *const *argv)
 	qf_outcome_free(&o.outcome);
 	qf_next_free(&o.next);
 	qf_chain_free(&o.chain);
-	qf_ctl_unload(items, &o.config);
+	qf_frontend_config_free(&o.config);
 	qf_ctl_close(&o.ctl);
 	qf_envelope_free(&o.envelope);
 	qf_spool_close(&o.message);

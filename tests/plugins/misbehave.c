@@ -16,8 +16,8 @@ struct state {
 	char act[32];
 };
 
-static int32_t judge(const struct qf_host *h, struct qf_msg *m,
-    uint32_t class_, uint32_t category, uint32_t code)
+static int32_t judge(const struct qf_host *h, struct qf_msg *m, uint32_t class_,
+    uint32_t category, uint32_t code)
 {
 	struct qf_verdict v = {.size = sizeof v,
 	    .class_ = class_,
@@ -160,8 +160,7 @@ static const struct act {
     {"mark", mark},
 };
 
-static int32_t message(
-    const struct qf_host *h, struct qf_msg *m, void *state)
+static int32_t message(const struct qf_host *h, struct qf_msg *m, void *state)
 {
 	const struct state *s = state;
 

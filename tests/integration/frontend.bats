@@ -1,0 +1,412 @@
+# qfront and qfrontd --once: what reaches the next program, which code comes
+# back, and what a plugin can not do. The next program is a stub.
+
+load ../lib/common
+
+setup() {
+	clean_environment
+	umask 022
+	cd "$BATS_TEST_TMPDIR"
+	export CONTROLDIR=$BATS_TEST_TMPDIR/control
+	export PLUGINDIR=$QF_BUILDDIR/tests/plugins/.libs
+	export STUB=$BATS_TEST_TMPDIR/got
+	mkdir -p "$CONTROLDIR/plugins"
+	message >m
+	envelope sender@test.example rcpt@test.example >e
+}
+
+# One message to the stub; its exit code in `status`, the log in `output`.
+send() {
+	run --separate-stderr inject "${1-m}" "${2-e}" "$TESTLIB/stubqueue"
+	log=$stderr
+	echo "status $status, log: $log"
+}
+
+untouched() {
+	cmp m got.message
+	cmp e got.envelope
+}
+
+nothing_queued() {
+	[ ! -e got.message ]
+}
+
+@test "without a chain, message and envelope arrive as they came" {
+	send
+	[ "$status" -eq 0 ]
+	untouched
+}
+
+@test "no message is changed by a chain that edits nothing" {
+	control chain 'misbehave do=nothing onerror=pass'
+	printf '' >m.empty
+	printf 'no header at all' >m.bare
+	printf 'A: b\n\n\0\0 zero\n' >m.zero
+	printf 'A: b\r\n\r\nCR LF\r\nlone\rCR\n' >m.crlf
+	printf 'A: b\n c\nnot a field\n: no name\n\n8bit \351\377\n.\n..' >m.odd
+	printf '\n\nbody only\n' >m.body
+	head -c 300000 /dev/urandom >m.random
+	for m in m.*; do
+		send "$m"
+		[ "$status" -eq 0 ]
+		cmp "$m" got.message
+		cmp e got.envelope
+	done
+}
+
+@test "the exit code of the next program comes back, for all 256" {
+	skip_under_valgrind "256 runs of two programs"
+	for code in {0..255}; do
+		CODE=$code send
+		[ "$status" -eq "$code" ]
+	done
+}
+
+@test "NULLQUEUE reads everything, queues nothing and beats all else" {
+	control chain 'this is no chain'
+	NULLQUEUE='' send
+	[ "$status" -eq 0 ]
+	nothing_queued
+	# Both descriptors are read to their end: the writers are not cut off.
+	run bash -o pipefail -c 'head -c 1000000 /dev/zero | {
+		head -c 1000000 /dev/zero >f & exec 3<f; }; true'
+	mkfifo f0 f1
+	head -c 300000 /dev/zero >f0 &
+	writer0=$!
+	head -c 300000 /dev/zero >f1 &
+	writer1=$!
+	NULLQUEUE=1 "$SBIN/qfront" 0<f0 1<f1
+	wait "$writer0"
+	wait "$writer1"
+}
+
+@test "envelopes that are cut, garbled or too long are refused" {
+	check() {
+		printf "$2" >bad
+		send m bad
+		[ "$status" -eq "$1" ]
+		nothing_queued
+	}
+	check 54 ''
+	check 54 'Fa@x'
+	check 54 'Fa@x\0Tb@y'
+	check 54 'Fa@x\0Tb@y\0'
+	check 91 'Xa@x\0Tb@y\0\0'
+	check 91 'Fa@x\0Fb@y\0\0'
+	check 11 "Fa@x\\0T$(printf '%01003d' 0)\\0\\0"
+}
+
+@test "descriptors that are closed or no files are read errors" {
+	run "$SBIN/qfront" "$TESTLIB/stubqueue" 0<&- 1<e
+	[ "$status" -eq 54 ]
+	run "$SBIN/qfront" "$TESTLIB/stubqueue" 0<m 1<&-
+	[ "$status" -eq 54 ]
+	run "$SBIN/qfront" "$TESTLIB/stubqueue" 0<"$CONTROLDIR" 1<e
+	[ "$status" -eq 54 ]
+	run bash -c '"$1" "$2" 0>out 1<e' - "$SBIN/qfront" \
+		"$TESTLIB/stubqueue"
+	[ "$status" -eq 54 ]
+	nothing_queued
+}
+
+@test "a configuration mistake defers mail and names file and line" {
+	control chain '# fine' 'misbehave do=nothing colour=blue'
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"$CONTROLDIR/chain:2"*colour* ]]
+
+	control chain 'misbehave if=moon'
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"$CONTROLDIR/chain:1"*moon* ]]
+
+	control chain 'misbehave do=nothing'
+	chmod 666 "$CONTROLDIR/chain"
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"others can write it"* ]]
+	chmod 644 "$CONTROLDIR/chain"
+
+	control timeoutchain soon
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"timeoutchain:1"* ]]
+	rm "$CONTROLDIR/timeoutchain"
+
+	control plugins/misbehave 'do nothing' 'dough nothing'
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"plugins/misbehave:2"*dough* ]]
+
+	CONTROLDIR=$BATS_TEST_TMPDIR/none send
+	[ "$status" -eq 55 ]
+	nothing_queued
+}
+
+@test "a plugin that is missing is 57, one of another ABI 58, a warm one 55" {
+	control chain 'nosuchplugin'
+	send
+	[ "$status" -eq 57 ]
+	[[ $log == *"$CONTROLDIR/chain:1"*nosuchplugin.so* ]]
+	control chain 'needy do=mark'
+	send
+	[ "$status" -eq 58 ]
+	control chain 'broken'
+	mkdir plugins
+	cp /bin/true plugins/broken.so
+	PLUGINDIR=$BATS_TEST_TMPDIR/plugins send
+	[ "$status" -eq 57 ]
+	control chain 'warm do=mark'
+	send
+	[ "$status" -eq 55 ]
+	nothing_queued
+}
+
+# What each kind of misbehaviour costs when onerror is left alone.
+@test "whatever a plugin does, a broken stage defers and leaves no trace" {
+	for do in crash leave fail nonsense trespass drop two-verdicts \
+		scribble init-crashes; do
+		control chain "misbehave do=$do"
+		send
+		echo "$do"
+		[ "$status" -eq 71 ]
+		nothing_queued
+	done
+}
+
+@test "a stage that hangs is cut at its timeout" {
+	control chain 'misbehave do=hang timeout=1'
+	send
+	[ "$status" -eq 52 ]
+	nothing_queued
+	control chain 'misbehave do=hang timeout=1 onerror=pass' \
+		'misbehave@b do=mark'
+	send
+	[ "$status" -eq 0 ]
+	[ "$(head -n 1 got.message)" = 'X-Trace: mark' ]
+	[ "$(grep -c X-Trace got.message)" -eq 1 ]
+}
+
+@test "the whole chain has a time limit" {
+	control timeoutchain 1
+	control chain 'misbehave do=hang'
+	send
+	[ "$status" -eq 52 ]
+	nothing_queued
+}
+
+@test "onerror decides: pass, reject, and no edit of a broken stage" {
+	for do in crash leave fail nonsense trespass scribble; do
+		echo "$do"
+		control chain "misbehave do=$do onerror=pass"
+		send
+		[ "$status" -eq 0 ]
+		untouched
+		rm got.message
+		control chain "misbehave do=$do onerror=reject"
+		send
+		[ "$status" -eq 31 ]
+		nothing_queued
+	done
+}
+
+@test "a second crash of the same message ends it with 81" {
+	control chain 'misbehave do=crash onerror=pass' \
+		'misbehave@b do=crash onerror=pass'
+	send
+	[ "$status" -eq 81 ]
+	nothing_queued
+}
+
+@test "edits before a crash survive, and are made once" {
+	control chain 'misbehave do=mark' 'misbehave@b do=crash onerror=pass' \
+		'misbehave@c do=mark'
+	send
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^X-Trace: mark$' got.message)" -eq 2 ]
+	tail -n +3 got.message | cmp - m
+}
+
+@test "keys and parsers never share a process" {
+	control chain 'misbehave do=mark' 'misbehave@b do=mark' \
+		'secret do=mark' 'misbehave@c do=mark'
+	send
+	[ "$status" -eq 0 ]
+	pid_of() {
+		sed -n "s/^qfrontd\[\([0-9]*\)\].* name=$1 .*/\1/p" <<<"$log"
+	}
+	[ -n "$(pid_of secret)" ]
+	[ "$(pid_of misbehave)" = "$(pid_of misbehave@b)" ]
+	[ "$(pid_of misbehave)" != "$(pid_of secret)" ]
+	[ "$(pid_of misbehave@c)" != "$(pid_of secret)" ]
+	[ "$(grep -c X-Trace got.message)" -eq 4 ]
+}
+
+@test "verdicts become their codes; nothing turns a defer permanent" {
+	expect() {
+		control chain "misbehave do=$1"
+		send
+		[ "$status" -eq "$2" ]
+		nothing_queued
+	}
+	expect reject-key 35
+	expect reject-as-71 33
+	expect defer-as-31 71
+	expect quarantine 71
+	# What a plugin says can not start a line of the log.
+	[[ $log == *'said\x0d\x0amisbehave'* ]]
+}
+
+@test "accept skips the rest, but for stages marked always" {
+	control chain 'misbehave do=accept' 'misbehave@b do=fail' \
+		'misbehave@c do=mark always'
+	send
+	[ "$status" -eq 0 ]
+	[ "$(grep -c X-Trace got.message)" -eq 2 ]
+	# Also across workers.
+	control chain 'secret do=accept' 'misbehave do=fail' \
+		'misbehave@c do=mark always'
+	send
+	[ "$status" -eq 0 ]
+	[ "$(grep -c X-Trace got.message)" -eq 2 ]
+}
+
+@test "conditions and max choose the messages of a stage" {
+	control chain 'misbehave do=mark if=relay' 'misbehave@b do=mark max=10'
+	send
+	[ "$status" -eq 0 ]
+	untouched
+	[[ $log == *'name=misbehave verdict=skipped reason=if'* ]]
+	[[ $log == *'name=misbehave@b verdict=skipped reason=max'* ]]
+	RELAYCLIENT='' send
+	[ "$(grep -c X-Trace got.message)" -eq 1 ]
+}
+
+@test "envelope edits reach the next program" {
+	control chain 'misbehave do=readdress'
+	send
+	[ "$status" -eq 0 ]
+	cmp m got.message
+	envelope new@x.example added@y.example | cmp - got.envelope
+}
+
+@test "settings: file, then chain line, then environment" {
+	control chain 'misbehave'
+	control plugins/misbehave 'do   mark'
+	send
+	[ "$(grep -c 'X-Trace: mark' got.message)" -eq 1 ]
+	control chain 'misbehave do=accept'
+	send
+	[ "$(grep -c 'X-Trace: accept' got.message)" -eq 1 ]
+	QF_MISBEHAVE_DO=mark send
+	[ "$(grep -c 'X-Trace: mark' got.message)" -eq 1 ]
+	control chain 'misbehave@other do=mark'
+	control plugins/misbehave@other 'do fail'
+	send
+	[ "$(grep -c 'X-Trace: mark' got.message)" -eq 1 ]
+}
+
+@test "QFRONT_CHAIN names another chain; one that is not there defers" {
+	control chain 'misbehave do=mark'
+	control chain-plain '# no stage'
+	QFRONT_CHAIN=plain send
+	[ "$status" -eq 0 ]
+	untouched
+	QFRONT_CHAIN=gone send
+	[ "$status" -eq 55 ]
+}
+
+@test "the next program: arguments, then QUEUEPROG, then queueprog" {
+	export CODE=0
+	control queueprog /bin/false
+	printf '#!/bin/sh\nexit 31\n' >q31
+	chmod +x q31
+	run inject m e
+	[ "$status" -eq 1 ]
+	QUEUEPROG=$PWD/q31 run inject m e
+	[ "$status" -eq 31 ]
+	QUEUEPROG=$PWD/q31 run inject m e /bin/sh -c 'exit 7'
+	[ "$status" -eq 7 ]
+	mkdir 'with space'
+	cp q31 'with space/q'
+	QUEUEPROG="$PWD/with space/q" run inject m e
+	[ "$status" -eq 31 ]
+	QUEUEPROG="'$PWD/with space/q' an argument" run inject m e
+	[ "$status" -eq 31 ]
+	QUEUEPROG="'unclosed" run inject m e
+	[ "$status" -eq 55 ]
+	QUEUEPROG=/no/such/program run inject m e
+	[ "$status" -eq 120 ]
+}
+
+@test "a queue program that calls qfront again is stopped" {
+	QUEUEPROG=$SBIN/qfront run inject m e
+	[ "$status" -eq 55 ]
+	[[ $output == *"calls qfront again"* ]]
+}
+
+@test "a filter that nobody would run defers instead of being skipped" {
+	for name in QHPSI SPAMFILTER FILTERARGS DKIMSIGN DKIMVERIFY; do
+		run env "$name=x" "$SBIN/qfront" 0<m 1<e
+		[ "$status" -eq 55 ]
+		[[ $output == *"$name is set"* ]]
+	done
+	# An outside queue program may honour it.
+	QHPSI=x send
+	[ "$status" -eq 0 ]
+}
+
+@test "DEATH bounds the run" {
+	mkfifo f
+	exec {hold}<>f
+	DEATH=1 run "$SBIN/qfront" "$TESTLIB/stubqueue" 0<f 1<e
+	exec {hold}>&-
+	[ "$status" -eq 52 ]
+	DEATH=soon send
+	[ "$status" -eq 55 ]
+	nothing_queued
+}
+
+@test "a caller that reads texts from descriptor 2 finds no log there" {
+	control chain 'misbehave do=fail'
+	ERROR_FD=2 send
+	[ "$status" -eq 71 ]
+	[ -z "$log" ]
+}
+
+@test "100,000 recipients pass" {
+	{
+		printf 'Fs@test.example\0'
+		seq -f 'Tuser%.0f@test.example' 100000 | tr '\n' '\0'
+		printf '\0'
+	} >many
+	control chain 'misbehave do=readdress'
+	send m many
+	[ "$status" -eq 0 ]
+	[ "$(tr -cd '\0' <got.envelope | wc -c)" -eq 100002 ]
+	control chain 'misbehave do=mark'
+	send m many
+	cmp many got.envelope
+}
+
+@test "a 50 MB message passes without being held in memory" {
+	skip_under_sanitizers "they need memory of their own"
+	skip_under_valgrind "it needs memory of its own"
+	mkfifo f
+	"$SBIN/qfront" "$TESTLIB/stubqueue" 0<f 1<e &
+	pid=$!
+	exec {in}>f
+	{ message; head -c 52428800 /dev/zero; } | tee m50 >&"$in"
+	# All but what the pipe holds is read by now.
+	anon=$(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status")
+	echo "anonymous memory: $anon kB"
+	[ "$anon" -lt 16384 ]
+	exec {in}>&-
+	wait "$pid"
+	cmp m50 got.message
+	# The same through a stage that edits it.
+	control chain 'misbehave do=mark'
+	send m50
+	[ "$status" -eq 0 ]
+	tail -n +2 got.message | cmp - m50
+}

@@ -1,0 +1,144 @@
+/*
+ * qfrontctl check: everything that can be wrong in the configuration, before
+ * mail meets it. Each problem is one line, FILE:LINE: what; what to do.
+ *
+ * The front end's files are checked here. The sender's are checked by the
+ * program that reads them, `qfront-send --check`.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "frontend/config.h"
+#include "frontend/handoff.h"
+#include "lib/base/child.h"
+#include "lib/base/clock.h"
+#include "lib/base/ctl.h"
+#include "lib/base/io.h"
+#include "lib/base/paths.h"
+#include "queue/layout.h"
+#include "tools/command.h"
+
+static void print_problem(void *ctx, const char *text)
+{
+	(void)ctx;
+	printf("%s\n", text);
+}
+
+static void check_chain(
+    const struct qf_ctl *ctl, const char *name, struct qf_problems *p)
+{
+	size_t stages, before = p->count;
+
+	qf_frontend_check(ctl, name, &stages, p);
+	if (p->count == before)
+		printf("chain%s%s: %zu stage%s, in order\n",
+		    name != NULL ? "-" : "", name != NULL ? name : "", stages,
+		    stages == 1 ? "" : "s");
+}
+
+/* The chain, and those that QFRONT_CHAIN may name. */
+static void check_chains(const struct qf_ctl *ctl, struct qf_problems *p)
+{
+	int fd = openat(ctl->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *de;
+
+	check_chain(ctl, NULL, p);
+	if (d == NULL) {
+		qf_close(&fd);
+		qf_problem(p, QF_ECONF, "%s: can not be listed", ctl->path);
+		return;
+	}
+	while ((de = readdir(d)) != NULL) {
+		if (strncmp(de->d_name, "chain-", 6) == 0)
+			check_chain(ctl, de->d_name + 6, p);
+	}
+	closedir(d);
+}
+
+/* The queue program, and the queue when it is ours. */
+static void check_next(const char *queueprog, struct qf_problems *p)
+{
+	static char *const none[] = {NULL};
+	struct qf_next next;
+	struct qf_err e;
+
+	if (qf_next_choose(&next, queueprog, none, &e) < 0)
+		qf_problem_err(p, &e);
+	else if (strchr(next.argv.v[0], '/') != NULL &&
+		 access(next.argv.v[0], X_OK) < 0)
+		qf_problem(p, QF_ECONF,
+		    "%s: can not be executed; install it, or name another in "
+		    "queueprog",
+		    next.argv.v[0]);
+	else if (next.builtin && qf_layout_check(qf_dir(QF_DIR_QUEUE), &e) < 0)
+		qf_problem(
+		    p, QF_EQUEUE, "%s; run qfrontctl queue init", e.text);
+	qf_next_free(&next);
+}
+
+/* The sender's own check, which prints its problems itself. */
+static void check_sender(const struct qf_ctl *ctl, struct qf_problems *p)
+{
+	static const struct qf_child_fd fds[] = {
+	    {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
+	struct qf_buf path = QF_BUF_INIT, control = QF_BUF_INIT;
+	struct qf_child child = QF_CHILD_NONE;
+	struct qf_err e;
+	int status = 0;
+
+	qf_dir_join(&path, QF_DIR_SBIN, "qfront-send");
+	qf_buf_addf(&control, "--control=%s", ctl->path);
+	fflush(stdout);
+	if (qf_child_start(&child,
+		&(struct qf_child_spec){.path = path.s,
+		    .argv = (char *[]){path.s, (char[]){"--check"}, control.s,
+			NULL},
+		    .fds = fds,
+		    .nfds = sizeof fds / sizeof *fds},
+		&e) < 0 ||
+	    qf_child_wait(&child, QF_NEVER, &status, &e) < 0)
+		qf_problem_err(p, &e);
+	else if (status != 0)
+		p->count++;
+	qf_buf_free(&path);
+	qf_buf_free(&control);
+}
+
+static int run(int argc, char **argv)
+{
+	struct qf_problems problems = {.report = print_problem};
+	struct qf_frontend_config config = {0};
+	struct qf_ctl ctl;
+	struct qf_err e;
+
+	(void)argv;
+	if (argc > 1)
+		return QF_USAGE;
+	if (qf_ctl_open(&ctl, qf_dir(QF_DIR_CONTROL), &e) < 0) {
+		qf_problem_err(&problems, &e);
+		return QF_FOUND;
+	}
+	if (qf_frontend_config_load(&config, &ctl, &e) < 0)
+		qf_problem_err(&problems, &e);
+	check_chains(&ctl, &problems);
+	check_next(config.queueprog, &problems);
+	check_sender(&ctl, &problems);
+	qf_frontend_config_free(&config);
+	qf_ctl_close(&ctl);
+	if (problems.count > 0)
+		return QF_FOUND;
+	printf("no problems found\n");
+	return QF_DONE;
+}
+
+const struct qf_command qf_command_check = {
+    .name = "check",
+    .synopsis = "",
+    .summary = "check chains, plugins, control files and queue",
+    .run = run,
+};
