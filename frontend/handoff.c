@@ -24,14 +24,16 @@ static const char *const filter_variables[] = {
 static int split_program(
     struct qf_strv *argv, const char *text, const char *from, struct qf_err *e)
 {
+	struct qf_err why;
+
 	if (access(text, X_OK) == 0) {
 		qf_strv_add(argv, text);
 		return 0;
 	}
-	if (qf_strv_split(argv, qf_span(text), e) < 0 || argv->n == 0) {
-		qf_err_context(e, "%s", from);
-		return QF_ECONF;
-	}
+	if (qf_strv_split(argv, qf_span(text), &why) < 0)
+		return qf_fail(e, QF_ECONF, "%s: %s", from, why.text);
+	if (argv->n == 0)
+		return qf_fail(e, QF_ECONF, "%s: names no program", from);
 	return 0;
 }
 

@@ -313,12 +313,15 @@ static int send_result(struct worker *w)
 	return rc;
 }
 
-/* A plugin must not reach the caller's descriptors; what libraries print
- * goes where the log goes. */
-static void shut_std(void)
+/* A plugin must not reach the caller's descriptors, whichever the caller left
+ * open; what libraries print goes where the log goes. */
+static void shut_fds(const struct qf_work *work, int sock)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int keep[] = {work->message, work->ctl->fd, sock};
+	int null;
 
+	qf_close_others(keep, sizeof keep / sizeof *keep);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);
@@ -336,7 +339,7 @@ int qf_worker_run(const struct qf_work *work, int sock)
 
 	/* A crash must look like one to the dispatcher. */
 	qf_qqguard_stop();
-	shut_std();
+	shut_fds(work, sock);
 	w.report.accepted = work->accepted;
 	if (qf_txn_open(&w.txn, work->message, work->envelope, &e) < 0) {
 		trouble(&w, &e);

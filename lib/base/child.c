@@ -13,6 +13,10 @@
 
 extern char **environ;
 
+enum {
+	FDS_MAX = 16
+};
+
 static void default_signals(void)
 {
 	sigset_t none;
@@ -25,16 +29,6 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void close_from(int lowest)
-{
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned)lowest, ~0u, 0) == 0)
-		return;
-#endif
-	for (long fd = sysconf(_SC_OPEN_MAX) - 1; fd >= lowest; fd--)
-		close((int)fd);
-}
-
 /*
  * Moves the descriptors to their places. Sources are first copied above all
  * targets, so that no target overwrites a source still to come. The error
@@ -43,11 +37,11 @@ static void close_from(int lowest)
 static int place_fds(const struct qf_child_spec *spec, int *report)
 {
 	int top = STDERR_FILENO;
-	int high[16];
+	int high[FDS_MAX], keep[FDS_MAX + 1];
 	bool given[3] = {false, false, false};
 	int null;
 
-	if (spec->nfds > sizeof high / sizeof *high) {
+	if (spec->nfds > FDS_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -74,19 +68,14 @@ static int place_fds(const struct qf_child_spec *spec, int *report)
 		if (dup2(high[i], spec->fds[i].to) < 0)
 			return -1;
 	}
-	for (int fd = STDERR_FILENO + 1; fd <= top; fd++) {
-		bool keep = false;
-
-		for (size_t i = 0; i < spec->nfds; i++)
-			keep = keep || spec->fds[i].to == fd;
-		if (!keep)
-			close(fd);
-	}
 	if (dup2(*report, top + 1) < 0)
 		return -1;
 	*report = top + 1;
 	fcntl(*report, F_SETFD, FD_CLOEXEC);
-	close_from(top + 2);
+	for (size_t i = 0; i < spec->nfds; i++)
+		keep[i] = spec->fds[i].to;
+	keep[spec->nfds] = *report;
+	qf_close_others(keep, spec->nfds + 1);
 	return 0;
 }
 

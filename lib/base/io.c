@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 ssize_t qf_read(int fd, void *p, size_t n)
@@ -86,6 +87,40 @@ void qf_open_std(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* From first to last, both included. */
+static void close_run(unsigned first, unsigned last)
+{
+	if (first > last)
+		return;
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+#endif
+	if (last > (unsigned)sysconf(_SC_OPEN_MAX))
+		last = (unsigned)sysconf(_SC_OPEN_MAX);
+	for (unsigned fd = first; fd <= last; fd++)
+		close((int)fd);
+}
+
+void qf_close_others(const int *keep, size_t n)
+{
+	unsigned from = STDERR_FILENO + 1;
+
+	for (;;) {
+		unsigned next = ~0u;
+
+		for (size_t i = 0; i < n; i++) {
+			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		}
+		if (next == ~0u)
+			break;
+		close_run(from, next - 1);
+		from = next + 1;
+	}
+	close_run(from, ~0u);
 }
 
 int qf_reopen(int fd)

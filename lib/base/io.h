@@ -29,6 +29,8 @@ int qf_pipe(int p[2], struct qf_err *e); /* QF_EPIPE */
 /* Makes sure that 0, 1 and 2 are open, on /dev/null where they were not, so
  * that no file of ours ever becomes a standard descriptor. */
 void qf_open_std(void);
+/* Closes every descriptor above the standard ones that is not in keep. */
+void qf_close_others(const int *keep, size_t n);
 /* An open file description of its own for what fd names, read-only, at offset
  * 0; or -1 and errno. */
 int qf_reopen(int fd);
