@@ -1,0 +1,47 @@
+# The scripts are clean: shellcheck has nothing to say about them.
+
+setup() {
+	# shellcheck source=tests/lint/sources.sh
+	source "$QF_SRCDIR/tests/lint/sources.sh"
+	cd "$QF_SRCDIR" || return
+}
+
+# Scripts by name or by their first line.
+scripts() {
+	local file line
+
+	sources "$QF_SRCDIR" | while read -r file; do
+		case $file in
+		*.sh | *.bash) echo "$file" ;;
+		*.bats | *.py | *.awk | *.c | *.h) ;;
+		*)
+			IFS= read -r line <"$file" || :
+			[[ $line != '#!'*sh ]] || echo "$file"
+			;;
+		esac
+	done 2>/dev/null
+}
+
+@test "scripts" {
+	scripts >"$BATS_TEST_TMPDIR/scripts"
+	cat "$BATS_TEST_TMPDIR/scripts"
+	grep -qx dev/check "$BATS_TEST_TMPDIR/scripts"
+	grep -qx .ci/run "$BATS_TEST_TMPDIR/scripts"
+	xargs shellcheck -x <"$BATS_TEST_TMPDIR/scripts"
+}
+
+# In bats every case is a function that the reader can not see being called
+# and runs in a subshell: SC2030 and SC2031 (changes of variables are lost)
+# and SC2154 (set by `run`) say nothing here.
+@test "bats files" {
+	find tests -name '*.bats' -exec shellcheck -x -s bats \
+		-e SC2030,SC2031,SC2154,SC2034,SC1091 {} +
+}
+
+@test "scripts that are commands can be executed" {
+	local file
+
+	for file in dev/check dev/deps dev/demo .ci/run; do
+		[ -x "$file" ]
+	done
+}
