@@ -16,6 +16,8 @@ enum {
 	MSGID_MAX = 250,         /* of the original's Message-ID */
 };
 
+static const char digits[] = "0123456789";
+
 /* The UTF-8 sequence of two to four bytes at p: its length and code point, 0
  * when there is none (RFC 3629; C1 controls are none either). */
 static size_t utf8_sequence(const char *p, size_t n, unsigned *point)
@@ -126,17 +128,36 @@ static void add_field(struct qf_buf *out, const char *name, struct qf_span v)
 	add_wrapped(out, qf_span_trim(v), strlen(name) + 2, " ");
 }
 
-bool qf_dsn_reply_status(const char *reply, char out[QF_DSN_STATUS_SIZE])
+static bool is_reply(const char *s)
 {
-	static const char digits[] = "0123456789";
-	size_t code = strspn(reply, digits);
-	const char *s = reply + 4, *p = s + 1;
+	return s[0] >= '2' && s[0] <= '5' && strspn(s, digits) == 3 &&
+	       (s[3] == '\0' || s[3] == ' ' || s[3] == '-');
+}
+
+const char *qf_dsn_find_reply(const char *diagnostic)
+{
+	const char *s = diagnostic;
+
+	while (s != NULL && !is_reply(s)) {
+		s = strstr(s, ": ");
+		if (s != NULL)
+			s += 2;
+	}
+	return s;
+}
+
+bool qf_dsn_reply_status(const char *diagnostic, char out[QF_DSN_STATUS_SIZE])
+{
+	const char *reply = qf_dsn_find_reply(diagnostic);
+	const char *s, *p;
 	size_t n;
 
 	memcpy(out, "5.0.0", sizeof "5.0.0");
-	if (code != 3 || reply[0] != '5' || reply[3] == '\0' ||
-	    strchr(" -", reply[3]) == NULL || s[0] != '5')
+	if (reply == NULL || reply[0] != '5' || reply[3] == '\0' ||
+	    reply[4] != '5')
 		return false;
+	s = reply + 4;
+	p = s + 1;
 	for (int part = 0; part < 2; part++) {
 		if (*p++ != '.')
 			return false;
@@ -163,12 +184,6 @@ static const char *valid_status(
 	else
 		memcpy(out, "5.0.0", sizeof "5.0.0");
 	return out;
-}
-
-static bool is_smtp_reply(const char *s)
-{
-	return s[0] >= '2' && s[0] <= '5' && strspn(s, "0123456789") == 3 &&
-	       (s[3] == '\0' || s[3] == ' ' || s[3] == '-');
 }
 
 /* Where the header of the original is, and how it can be written. */
@@ -341,11 +356,13 @@ static void add_status_rcpt(struct qf_buf *out, const struct qf_dsn_rcpt *r)
 		add_field(out, "Remote-MTA", qf_buf_span(&v));
 	}
 	if (r->diagnostic != NULL && r->diagnostic[0] != '\0') {
+		const char *reply = qf_dsn_find_reply(r->diagnostic);
+
 		qf_buf_reset(&v);
 		/* Types without a registration start with x-. */
-		qf_buf_adds(
-		    &v, is_smtp_reply(r->diagnostic) ? "smtp; " : "x-qfront; ");
-		add_clean(&v, qf_span(r->diagnostic), ASCII);
+		qf_buf_adds(&v, reply != NULL ? "smtp; " : "x-qfront; ");
+		add_clean(
+		    &v, qf_span(reply != NULL ? reply : r->diagnostic), ASCII);
 		add_field(out, "Diagnostic-Code", qf_buf_span(&v));
 	}
 	qf_buf_free(&v);

@@ -46,10 +46,16 @@ struct qf_dsn {
 int qf_dsn_format(const struct qf_dsn *d, struct qf_buf *out, struct qf_err *e);
 
 /*
- * The enhanced status code of a permanent SMTP reply (RFC 2034): `5.d.d`
- * right after the reply code 5dd, nowhere else. False and "5.0.0" when there
- * is none.
+ * The SMTP reply in a diagnostic, or NULL: the first reply code that stands at
+ * its start or after `: `, as in `mx.example:25: MAIL FROM:<a@x>: 550 no`.
  */
-bool qf_dsn_reply_status(const char *reply, char out[QF_DSN_STATUS_SIZE]);
+const char *qf_dsn_find_reply(const char *diagnostic);
+
+/*
+ * The enhanced status code of that reply (RFC 2034), when it is a permanent
+ * one: `5.d.d` right after the reply code 5dd, nowhere else. False and "5.0.0"
+ * when there is none.
+ */
+bool qf_dsn_reply_status(const char *diagnostic, char out[QF_DSN_STATUS_SIZE]);
 
 #endif

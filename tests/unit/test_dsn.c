@@ -1,31 +1,11 @@
 #include "lib/mail/dsn.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "lib/base/io.h"
-#include "lib/base/spool.h"
+#include "tests/unit/unit.h"
 
 #define NOW 1795338307 /* Sun, 22 Nov 2026 09:05:07 +0000 */
 
 static const struct qf_dsn_rcpt one[] = {
     {"bob@x.example", "5.1.1", "550 5.1.1 no such user", "mx.x.example"}};
-
-static int original(const char *p, size_t n)
-{
-	struct qf_spool s;
-
-	assert_int_equal(0, qf_spool_open(&s, NULL));
-	assert_int_equal(0, qf_spool_write(&s, p, n, NULL));
-	assert_int_equal(0, qf_spool_finish(&s, NULL));
-	return s.fd;
-}
 
 static void format_n(struct qf_buf *out, const char *header, size_t n,
     const char *sender, const struct qf_dsn_rcpt *rcpt, size_t nrcpt)
@@ -39,7 +19,7 @@ static void format_n(struct qf_buf *out, const char *header, size_t n,
 	    .now = NOW,
 	    .rcpt = rcpt,
 	    .nrcpt = nrcpt,
-	    .original = original(header, n),
+	    .original = unit_file(header, n),
 	};
 
 	assert_int_equal(0, qf_dsn_format(&d, out, &e));
@@ -119,6 +99,14 @@ static void reply_status(void **state)
 	    {"550-5.1.1 no/550 5.1.1 such", "5.1.1"},
 	    {"554 5.7.123", "5.7.123"},
 	    {"554 5.7.1/554 more", "5.7.1"},
+	    {"::1 port 25: RCPT TO:<a@b>: 550 5.1.1 no", "5.1.1"},
+	    {"mx: 127.0.0.1:25: 550 5.1.1 no", "5.1.1"},
+	    /* the first reply counts */
+	    {"554 upstream said: 550 5.1.1 no", NULL},
+	    {"mx: 554 upstream said: 550 5.1.1 no", NULL},
+	    {"mx: 450 upstream said: 550 5.1.1 no", NULL},
+	    {"mx:550 5.1.1 no", NULL},
+	    {"mx: 5.1.1 no", NULL},
 	    /* of another class, or not right after the code */
 	    {"550 4.2.2 full", NULL},
 	    {"550 2.0.0 ok", NULL},
@@ -143,12 +131,39 @@ static void reply_status(void **state)
 	char out[QF_DSN_STATUS_SIZE];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
 		const char *want = t[i].status != NULL ? t[i].status : "5.0.0";
 
 		assert_int_equal(
 		    t[i].status != NULL, qf_dsn_reply_status(t[i].reply, out));
 		assert_string_equal(want, out);
+	}
+}
+
+static void diagnostics(void **state)
+{
+	static const struct {
+		const char *diagnostic, *field;
+	} t[] = {
+	    {"550 no", "Diagnostic-Code: smtp; 550 no\n"},
+	    {"550", "Diagnostic-Code: smtp; 550\n"},
+	    {"mx:25: RCPT TO:<a@b>: 550-no", "Diagnostic-Code: smtp; 550-no\n"},
+	    {"connection refused",
+		"Diagnostic-Code: x-qfront; connection refused\n"},
+	    {"5500 no", "Diagnostic-Code: x-qfront; 5500 no\n"},
+	    {"150 no", "Diagnostic-Code: x-qfront; 150 no\n"},
+	    {": ", "Diagnostic-Code: x-qfront; :\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		struct qf_dsn_rcpt r = {"a@b", "5.0.0", t[i].diagnostic, NULL};
+		struct qf_buf out = QF_BUF_INIT;
+
+		format_n(&out, "A: b\n\n", 6, "a@y.example", &r, 1);
+		if (strstr(out.s, t[i].field) == NULL)
+			assert_string_equal(t[i].field, out.s);
+		qf_buf_free(&out);
 	}
 }
 
@@ -205,7 +220,7 @@ static void original_headers(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
 		struct qf_buf out = QF_BUF_INIT;
 		const char *at;
 
@@ -307,7 +322,7 @@ static void message_ids(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
 		struct qf_buf out = QF_BUF_INIT;
 		char want[64] = "";
 
@@ -340,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(golden),
 	    cmocka_unit_test(reply_status),
+	    cmocka_unit_test(diagnostics),
 	    cmocka_unit_test(nothing_is_injected),
 	    cmocka_unit_test(boundary_is_free),
 	    cmocka_unit_test(original_headers),

@@ -1,0 +1,109 @@
+#include "send/remotes.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/alloc.h"
+
+static const char file[] = "remotes";
+
+/* Printable and without space: it appears in logs, notes and a path. */
+static bool is_word(const char *s)
+{
+	if (s[0] == '\0')
+		return false;
+	for (; *s != '\0'; s++) {
+		if (*s <= ' ' || *s >= 127)
+			return false;
+	}
+	return true;
+}
+
+/* What is wrong with these words, or NULL. */
+static const char *check_words(const struct qf_strv *words)
+{
+	if (!is_word(words->v[0]))
+		return "the host is empty or holds a space or a character "
+		       "that is not printable";
+	if (words->n > 1 && (!is_word(words->v[1]) || words->v[1][0] == '.' ||
+				strchr(words->v[1], '/') != NULL))
+		return "the second word is the name of a protocol module, such "
+		       "as smtp: a plain file name, without a slash";
+	for (size_t i = 2; i < words->n; i++) {
+		if (words->v[i][0] == '\0' || strcmp(words->v[i], "--") == 0)
+			return "an option is empty; remove it";
+	}
+	return NULL;
+}
+
+static void add(struct qf_remotes *r, const struct qf_strv *words)
+{
+	struct qf_remote *new;
+
+	r->v = qf_realloc_array(r->v, r->n + 1, sizeof *r->v);
+	new = &r->v[r->n++];
+	*new = (struct qf_remote){0};
+	new->host = qf_strdup(words->v[0]);
+	new->protocol = qf_strdup(words->n > 1 ? words->v[1] : "smtp");
+	for (size_t i = 2; i < words->n; i++) {
+		const char *option = words->v[i];
+
+		if (strncmp(option, "--", 2) == 0)
+			option += 2;
+		qf_strv_add(&new->options, option);
+	}
+}
+
+static int parse_line(struct qf_remotes *r, const struct qf_ctl *c,
+    const struct qf_line *line, struct qf_err *e)
+{
+	struct qf_strv words = {0};
+	const char *wrong;
+	int rc = qf_strv_split(&words, line->s, e);
+
+	if (rc < 0) {
+		qf_err_context(e, "%s/%s:%u", c->path, file, line->number);
+		e->rc = rc = QF_ECONF;
+	} else if ((wrong = check_words(&words)) != NULL) {
+		rc = qf_fail(e, QF_ECONF, "%s/%s:%u: %s", c->path, file,
+		    line->number, wrong);
+	} else {
+		add(r, &words);
+	}
+	qf_strv_free(&words);
+	return rc;
+}
+
+int qf_remotes_load(
+    const struct qf_ctl *c, struct qf_remotes *out, struct qf_err *e)
+{
+	struct qf_lines lines = QF_LINES_INIT;
+	struct stat st;
+	int rc;
+
+	qf_remotes_free(out);
+	rc = qf_ctl_lines(c, file, &lines, e);
+	for (size_t i = 0; i < lines.n && rc >= 0; i++)
+		rc = parse_line(out, c, &lines.v[i], e);
+	if (rc >= 0)
+		rc = out->n > 0;
+	else
+		qf_remotes_free(out);
+	if (rc > 0)
+		out->exposed = fstatat(c->fd, file, &st, 0) == 0 &&
+			       (st.st_mode & S_IROTH) != 0;
+	qf_lines_free(&lines);
+	return rc;
+}
+
+void qf_remotes_free(struct qf_remotes *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		free(r->v[i].host);
+		free(r->v[i].protocol);
+		qf_strv_free(&r->v[i].options);
+	}
+	free(r->v);
+	*r = (struct qf_remotes){0};
+}
