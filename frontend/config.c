@@ -11,7 +11,7 @@ const struct qf_ctl_item qf_frontend_items[] = {
     {.name = "log",
 	.type = QF_CTL_STRING,
 	.offset = offsetof(struct qf_frontend_config, log),
-	.help = "where the log goes: stderr (default) or syslog"},
+	.help = "where the log goes: stderr (default), syslog or none"},
     {.name = "queueprog",
 	.type = QF_CTL_STRING,
 	.offset = offsetof(struct qf_frontend_config, queueprog),
@@ -28,13 +28,18 @@ const struct qf_ctl_item qf_frontend_items[] = {
 int qf_frontend_config_load(struct qf_frontend_config *config,
     const struct qf_ctl *ctl, struct qf_err *e)
 {
+	static const char *const targets[] = {"stderr", "syslog", "none"};
+
 	if (qf_ctl_load(ctl, qf_frontend_items, config, e) < 0)
 		return QF_ECONF;
-	if (config->log != NULL && strcmp(config->log, "stderr") != 0 &&
-	    strcmp(config->log, "syslog") != 0)
-		return qf_fail(e, QF_ECONF,
-		    "%s/log:1: \"%s\": use stderr or syslog", ctl->path,
-		    config->log);
+	for (size_t i = 0; config->log != NULL; i++) {
+		if (i == sizeof targets / sizeof *targets)
+			return qf_fail(e, QF_ECONF,
+			    "%s/log:1: \"%s\": use stderr, syslog or none",
+			    ctl->path, config->log);
+		if (strcmp(config->log, targets[i]) == 0)
+			break;
+	}
 	return 0;
 }
 

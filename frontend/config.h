@@ -8,7 +8,7 @@
 #include "lib/base/ctl.h"
 
 struct qf_frontend_config {
-	char *log;              /* "stderr", "syslog" or NULL */
+	char *log;              /* "stderr", "syslog", "none" or NULL */
 	char *queueprog;        /* the next program, or NULL */
 	long long timeoutchain; /* seconds */
 };

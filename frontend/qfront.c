@@ -6,7 +6,6 @@
  * can change any more, and hands them on. Its last act is an exec: the exit
  * code of what comes after is the caller's answer.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -75,7 +74,7 @@ int main(int argc, char **argv)
 	struct qf_err e;
 
 	qf_alloc_exit_code(51);
-	qf_log_open("qfront", QF_LOG_TO_STDERR, QF_LOG_INFO);
+	qf_qqguard_log("qfront");
 	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||
 	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0)
 		return fail("message not read", &e);

@@ -35,16 +35,14 @@ struct once {
 	struct qf_outcome outcome;
 };
 
-/* A caller that reads descriptor 2 as the text of a refusal must not find our
- * log there. */
+/* What the control file says holds for the next program too. */
 static void open_log(const struct once *o)
 {
-	const char *to = o->config.log, *error_fd = getenv("ERROR_FD");
-
-	if (to == NULL && error_fd != NULL && strcmp(error_fd, "2") == 0)
-		to = "syslog";
-	if (to != NULL && strcmp(to, "syslog") == 0)
-		qf_log_open("qfrontd", QF_LOG_TO_SYSLOG, QF_LOG_INFO);
+	if (o->config.log != NULL) {
+		setenv("QFRONT_LOG", o->config.log, 0);
+		qf_qqguard_log("qfrontd");
+	}
+	qf_log_export();
 }
 
 static int configure(struct once *o, char *const *argv, struct qf_err *e)
@@ -185,7 +183,7 @@ int main(int argc, char **argv)
 	int first = 2;
 
 	qf_alloc_exit_code(51);
-	qf_log_open("qfrontd", QF_LOG_TO_STDERR, QF_LOG_INFO);
+	qf_qqguard_log("qfrontd");
 	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
 		fputs(usage, stdout);
 		return 0;

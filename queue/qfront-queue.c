@@ -6,8 +6,6 @@
  * wrong is for the log, since a caller may read descriptor 2.
  */
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,16 +32,6 @@ static void set_signals(void)
 		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void open_log(void)
-{
-	const char *where = qf_env("QFRONT_LOG");
-	bool to_stderr =
-	    where != NULL ? strcmp(where, "stderr") == 0 : isatty(2);
-
-	qf_log_open("qfront-queue",
-	    to_stderr ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG, QF_LOG_INFO);
 }
 
 static int write_received(struct qf_intake *in, struct qf_err *e)
@@ -80,11 +68,17 @@ static int commit(
 {
 	char id[QF_ID_SIZE];
 	sigset_t alarms;
+	int rc;
 
 	sigemptyset(&alarms);
 	sigaddset(&alarms, SIGALRM);
 	sigprocmask(SIG_BLOCK, &alarms, NULL);
-	return store->commit(in, env, (long)getuid(), (long)getpid(), id, e);
+	rc = store->commit(in, env, (long)getuid(), (long)getpid(), id, e);
+	if (rc == 0)
+		qf_log(QF_LOG_INFO, "queued", QF_KS("id", id),
+		    QF_KS("from", qf_envelope_sender(env)),
+		    QF_KU("rcpts", env->nrcpt), QF_KD("qp", getpid()));
+	return rc;
 }
 
 static int take_message(struct qf_store *st, struct qf_err *e)
@@ -130,7 +124,8 @@ int main(void)
 	qf_alloc_exit_code(51);
 	umask(033);
 	set_signals();
-	open_log();
+	qf_log_open_env("qfront-queue",
+	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
 	if (run(&e) == 0)
 		return 0;
 	qf_log_err("message not queued", &e);

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/paths.h"
 
 static const char *log_program = "qfront";
 static enum qf_log_target log_target = QF_LOG_TO_STDERR;
@@ -22,6 +24,26 @@ void qf_log_open(const char *program, enum qf_log_target target, int max_level)
 	log_max = max_level;
 	if (target == QF_LOG_TO_SYSLOG)
 		openlog(program, LOG_PID, LOG_MAIL);
+}
+
+static const char *const target_name[] = {[QF_LOG_TO_STDERR] = "stderr",
+    [QF_LOG_TO_SYSLOG] = "syslog",
+    [QF_LOG_TO_NONE] = "none"};
+
+void qf_log_open_env(const char *program, enum qf_log_target fallback)
+{
+	const char *name = qf_env("QFRONT_LOG");
+
+	for (size_t i = 0; name != NULL && i <= QF_LOG_TO_NONE; i++) {
+		if (strcmp(name, target_name[i]) == 0)
+			fallback = (enum qf_log_target)i;
+	}
+	qf_log_open(program, fallback, QF_LOG_INFO);
+}
+
+void qf_log_export(void)
+{
+	setenv("QFRONT_LOG", target_name[log_target], 1);
 }
 
 bool qf_log_is_stderr(void)

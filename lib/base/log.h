@@ -25,6 +25,11 @@ enum qf_log_target {
 /* Borrows the name. Lines above max_level are not written. */
 void qf_log_open(const char *program, enum qf_log_target target, int max_level);
 
+/* The same, where the variable QFRONT_LOG says (stderr, syslog or none), else
+ * at fallback. */
+void qf_log_open_env(const char *program, enum qf_log_target fallback);
+/* Sets QFRONT_LOG to where this log goes, for the programs that we start. */
+void qf_log_export(void);
 /* Does the log go to descriptor 2? */
 bool qf_log_is_stderr(void);
 

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/log.h"
 #include "lib/base/paths.h"
 
 static const int bug_signals[] = {
@@ -54,6 +57,15 @@ void qf_qqguard_stop(void)
 	alarm(0);
 	signal(SIGALRM, SIG_DFL);
 	set_bug_signals(SIG_DFL);
+}
+
+void qf_qqguard_log(const char *program)
+{
+	const char *error_fd = qf_env("ERROR_FD");
+	bool read_by_caller = error_fd != NULL && strcmp(error_fd, "2") == 0;
+
+	qf_log_open_env(
+	    program, read_by_caller ? QF_LOG_TO_SYSLOG : QF_LOG_TO_STDERR);
 }
 
 int qf_qqguard_fd(int fd, struct qf_err *e)

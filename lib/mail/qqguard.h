@@ -20,6 +20,11 @@ int qf_qqguard_start(struct qf_err *e);
 /* Default signals again, for a child that is to die of them. */
 void qf_qqguard_stop(void);
 
+/* Opens the log of a front end: where QFRONT_LOG says, else on descriptor 2;
+ * but not there when ERROR_FD says that the caller reads it for the text of a
+ * refusal (qmail-queue-clients(7)). */
+void qf_qqguard_log(const char *program);
+
 /* Is fd open for reading? A caller that closed it made a mistake that must
  * not pass for an empty message. QF_EREAD. */
 int qf_qqguard_fd(int fd, struct qf_err *e);
