@@ -110,7 +110,7 @@ void signer_close(struct signer *s)
 const char *signer_refuses(const struct wire *w, struct qf_span *from)
 {
 	size_t at = 0, froms = 0;
-	size_t names = sizeof "From:"; /* the one that is oversigned */
+	size_t names = strlen("From:"); /* the one that is oversigned */
 	struct wire_field f;
 	int32_t rc;
 
