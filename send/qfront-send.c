@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
 #include "queue/store.h"
+#include "send/check.h"
 #include "send/config.h"
 #include "send/run.h"
 #include "send/schedule.h"
@@ -26,7 +27,7 @@ enum {
 };
 
 struct sender {
-	bool once; /* asked for on the command line */
+	bool once, check; /* asked for on the command line */
 	struct qf_send_config cfg;
 	struct qf_schedule schedule;
 	struct qf_wake wake;
@@ -38,6 +39,7 @@ struct sender {
 static const char usage_text[] =
     "usage: qfront-send [--once] [--queue=DIR] [--control=DIR] "
     "[--protocols=DIR]\n"
+    "       qfront-send --check [--control=DIR] [--protocols=DIR]\n"
     "       qfront-send --help\n";
 
 /* A directory from the command line goes into the environment: the queue
@@ -55,6 +57,7 @@ static int parse_options(int argc, char **argv, struct sender *s, int *code)
 {
 	static const struct option options[] = {
 	    {"help", no_argument, NULL, 'h'},
+	    {"check", no_argument, NULL, 'k'},
 	    {"once", no_argument, NULL, '1'},
 	    {"queue", required_argument, NULL, 'q'},
 	    {"control", required_argument, NULL, 'c'},
@@ -70,6 +73,9 @@ static int parse_options(int argc, char **argv, struct sender *s, int *code)
 			fputs(usage_text, stdout);
 			*code = 0;
 			return 1;
+		case 'k':
+			s->check = true;
+			break;
 		case '1':
 			s->once = true;
 			break;
@@ -226,6 +232,9 @@ int main(int argc, char **argv)
 	qf_log_open("qfront-send", QF_LOG_TO_STDERR, QF_LOG_INFO);
 	if (parse_options(argc, argv, &s, &code) != 0)
 		return code;
+	if (s.check)
+		return !qf_send_check(
+		    qf_dir(QF_DIR_CONTROL), qf_dir(QF_DIR_PROTOCOLS));
 	code = start(&s);
 	if (code == 0) {
 		qf_log(QF_LOG_INFO, "started",

@@ -37,13 +37,14 @@ static const char *check_words(const struct qf_strv *words)
 	return NULL;
 }
 
-static void add(struct qf_remotes *r, const struct qf_strv *words)
+static void add(
+    struct qf_remotes *r, const struct qf_strv *words, unsigned line)
 {
 	struct qf_remote *new;
 
 	r->v = qf_realloc_array(r->v, r->n + 1, sizeof *r->v);
 	new = &r->v[r->n++];
-	*new = (struct qf_remote){0};
+	*new = (struct qf_remote){.line = line};
 	new->host = qf_strdup(words->v[0]);
 	new->protocol = qf_strdup(words->n > 1 ? words->v[1] : "smtp");
 	for (size_t i = 2; i < words->n; i++) {
@@ -69,7 +70,7 @@ static int parse_line(struct qf_remotes *r, const struct qf_ctl *c,
 		rc = qf_fail(e, QF_ECONF, "%s/%s:%u: %s", c->path, file,
 		    line->number, wrong);
 	} else {
-		add(r, &words);
+		add(r, &words, line->number);
 	}
 	qf_strv_free(&words);
 	return rc;

@@ -15,6 +15,7 @@
 #include "lib/base/strv.h"
 
 struct qf_remote {
+	unsigned line; /* in the file */
 	char *host;
 	char *protocol;         /* file name of the module */
 	struct qf_strv options; /* as the module reads them, without `--` */
