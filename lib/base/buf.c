@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/base/alloc.h"
 
@@ -121,9 +120,20 @@ bool qf_span_eq(struct qf_span a, struct qf_span b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 bool qf_span_ieq(struct qf_span a, struct qf_span b)
 {
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		if (lower(a.p[i]) != lower(b.p[i]))
+			return false;
+	}
+	return true;
 }
 
 bool qf_span_is(struct qf_span a, const char *s)
@@ -174,7 +184,7 @@ bool qf_span_u64(
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
 
-		if (d > 9 || v > (max - d) / 10)
+		if (d > 9 || d > max || v > (max - d) / 10)
 			return false;
 		v = v * 10 + d;
 	}

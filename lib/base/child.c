@@ -59,7 +59,8 @@ static int place_fds(const struct qf_child_spec *spec, int *report)
 		if (high[i] < 0)
 			return -1;
 	}
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* Not close-on-exec: it may be one of 0, 1 and 2 itself. */
+	null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		if (!given[fd] && (null < 0 || dup2(null, fd) < 0))
 			return -1;
@@ -77,6 +78,16 @@ static int place_fds(const struct qf_child_spec *spec, int *report)
 	keep[spec->nfds] = *report;
 	qf_close_others(keep, spec->nfds + 1);
 	return 0;
+}
+
+/* A caller that ignores SIGCHLD leaves that to us (execve(2)), and children
+ * would end without a status. */
+static void want_status(void)
+{
+	struct sigaction sa;
+
+	if (sigaction(SIGCHLD, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+		signal(SIGCHLD, SIG_DFL);
 }
 
 static void born(struct qf_child *c, pid_t pid, bool group)
@@ -104,6 +115,7 @@ int qf_child_start(
 	*c = (struct qf_child)QF_CHILD_NONE;
 	if (qf_pipe(p, e) < 0)
 		return QF_EPIPE;
+	want_status();
 	pid = fork();
 	if (pid < 0) {
 		close(p[0]);
@@ -143,9 +155,11 @@ int qf_child_start(
 int qf_child_fork(
     struct qf_child *c, int (*run)(void *), void *arg, struct qf_err *e)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
 	*c = (struct qf_child)QF_CHILD_NONE;
+	want_status();
+	pid = fork();
 	if (pid < 0)
 		return qf_fail_sys(e, QF_EFORK, "fork");
 	if (pid == 0) {
@@ -161,6 +175,8 @@ static int reap(struct qf_child *c, int *status, int flags)
 	int st = 0;
 	pid_t r;
 
+	if (c->pid == 0)
+		return -1;
 	do
 		r = waitpid(c->pid, &st, flags);
 	while (r < 0 && errno == EINTR);

@@ -57,19 +57,38 @@ void qf_ctl_close(struct qf_ctl *c)
 	c->path = NULL;
 }
 
+static void full_name(
+    struct qf_buf *out, const struct qf_ctl *c, const char *name)
+{
+	if (name[0] != '/')
+		qf_buf_addf(out, "%s/", c->path);
+	qf_buf_adds(out, name);
+}
+
+static int zero_byte(
+    const struct qf_ctl *c, const char *name, unsigned line, struct qf_err *e)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	int rc;
+
+	full_name(&path, c, name);
+	rc = qf_fail(e, QF_ECONF, "%s:%u: holds a zero byte", path.s, line);
+	qf_buf_free(&path);
+	return rc;
+}
+
 int qf_ctl_file(const struct qf_ctl *c, const char *name, struct qf_buf *out,
     struct qf_err *e)
 {
 	struct qf_buf path = QF_BUF_INIT;
+	struct qf_err why;
 	struct stat st;
 	int rc = 1;
 	int fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (name[0] != '/')
-		qf_buf_addf(&path, "%s/", c->path);
-	qf_buf_adds(&path, name);
+	full_name(&path, c, name);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		rc = qf_fail_sys(e, QF_ECONF, "%s", path.s);
 	else if (!S_ISREG(st.st_mode))
@@ -78,8 +97,8 @@ int qf_ctl_file(const struct qf_ctl *c, const char *name, struct qf_buf *out,
 		rc = qf_fail(e, QF_ECONF, "%s: larger than 64 MiB", path.s);
 	else if (check_modes(&st, c->owner, path.s, e) < 0)
 		rc = QF_ECONF;
-	else if (qf_read_all(fd, out, e) < 0)
-		rc = qf_fail_sys(e, QF_ECONF, "%s", path.s);
+	else if (qf_read_all(fd, out, &why) < 0)
+		rc = qf_fail(e, QF_ECONF, "%s: %s", path.s, why.text);
 	qf_close(&fd);
 	qf_buf_free(&path);
 	return rc;
@@ -98,8 +117,7 @@ int qf_ctl_value(const struct qf_ctl *c, const char *name, struct qf_buf *out,
 			line = rest;
 		line = qf_span_trim(line);
 		if (line.n > 0 && memchr(line.p, '\0', line.n) != NULL)
-			rc = qf_fail(e, QF_ECONF, "%s/%s:1: holds a zero byte",
-			    c->path, name);
+			rc = zero_byte(c, name, 1, e);
 		else if (line.n == 0)
 			rc = 0;
 		else
@@ -117,6 +135,8 @@ int qf_ctl_lines(const struct qf_ctl *c, const char *name, struct qf_lines *out,
 	size_t cap = 0;
 	int rc = qf_ctl_file(c, name, &out->bytes, e);
 
+	if (rc < 0)
+		qf_lines_free(out);
 	if (rc <= 0)
 		return rc;
 	rest = qf_buf_span(&out->bytes);
@@ -131,9 +151,7 @@ int qf_ctl_lines(const struct qf_ctl *c, const char *name, struct qf_lines *out,
 			continue;
 		if (memchr(line.p, '\0', line.n) != NULL) {
 			qf_lines_free(out);
-			return qf_fail(e, QF_ECONF,
-			    "%s/%s:%u: holds a zero byte", c->path, name,
-			    number);
+			return zero_byte(c, name, number, e);
 		}
 		if (out->n == cap) {
 			cap = cap == 0 ? 16 : cap * 2;

@@ -71,7 +71,9 @@ int qf_fd_recv(
 	if (r < 0)
 		return qf_fail_sys(e, QF_EPIPE, "recvmsg");
 	take_fds(&msg, fds, nfds);
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	/* A record has bytes; descriptors with none look like the end. */
+	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	    (r == 0 && *nfds > 0)) {
 		for (size_t i = 0; i < *nfds; i++)
 			close(fds[i]);
 		*nfds = 0;

@@ -1,6 +1,6 @@
 /*
- * A place for the bytes of a message while it is worked on: a memfd, and from
- * QF_SPOOL_MEMORY bytes on an unlinked file, so that a large message costs no
+ * A place for the bytes of a message while it is worked on: a memfd, and above
+ * QF_SPOOL_MEMORY bytes an unlinked file, so that a large message costs no
  * memory. A finished memfd is sealed: whoever receives the descriptor knows
  * that nobody can change the bytes any more.
  */

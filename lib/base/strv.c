@@ -1,6 +1,7 @@
 #include "lib/base/strv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
@@ -35,6 +36,8 @@ int qf_strv_split(struct qf_strv *v, struct qf_span line, struct qf_err *e)
 	char quote = 0;
 	int rc = 0;
 
+	if (line.n > 0 && memchr(line.p, '\0', line.n) != NULL)
+		return qf_fail(e, QF_EFORMAT, "holds a zero byte");
 	for (size_t i = 0; i < line.n; i++) {
 		char c = line.p[i];
 

@@ -25,7 +25,8 @@ void qf_strv_free(struct qf_strv *v); /* leaves it empty */
  * takes a backslash before any character; a bare backslash quotes the next
  * character; quotes may start in mid-word; '' is an empty word. There are no
  * variables, commands or comments (nullmailer-send(8), "standard shell
- * quoting rules"). QF_EFORMAT when a quote or backslash is left open.
+ * quoting rules"). QF_EFORMAT when a quote or backslash is left open or the
+ * line holds a zero byte; the words before it may have been added then.
  */
 int qf_strv_split(struct qf_strv *v, struct qf_span line, struct qf_err *e);
 
