@@ -16,7 +16,9 @@ enum {
 
 static void usage(FILE *to)
 {
-	fputs("usage: qfrontctl command [argument ...]\n\n", to);
+	fputs("usage: qfrontctl command [argument ...]\n"
+	      "       qfrontctl --version\n\n",
+	    to);
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		fprintf(to, "  %s %s\n      %s\n", commands[i]->name,
 		    commands[i]->synopsis, commands[i]->summary);
@@ -29,6 +31,10 @@ int main(int argc, char **argv)
 	if (argc > 1 &&
 	    (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		usage(stdout);
+		return QF_DONE;
+	}
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		puts("qfront " PACKAGE_VERSION);
 		return QF_DONE;
 	}
 	for (size_t i = 0; argc > 1 && i < NCOMMANDS; i++) {
