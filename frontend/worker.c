@@ -32,7 +32,11 @@ struct worker {
 /* Trouble that is not about the mail: it ends the run with this code. */
 static int trouble(struct worker *w, const struct qf_err *e)
 {
-	w->report.error = *e;
+	struct qf_err *to = &w->report.error;
+
+	/* Not all of *e: what follows its text is nobody else's to see. */
+	*to = (struct qf_err){.rc = e->rc, .sys = e->sys};
+	snprintf(to->text, sizeof to->text, "%s", e->text);
 	return e->rc;
 }
 
