@@ -63,20 +63,23 @@ static int fail_step(
 int qf_sd_check_intake(const struct qf_store *st, struct qf_err *e)
 {
 	static const struct {
-		const char *path;
+		const char *folder;
 		int rc;
 	} need[] = {
-	    {"pid/.", QF_EPID},
-	    {"mess/.", QF_EMESS},
-	    {"intd/.", QF_EINTD},
-	    {"todo/.", QF_ETODO},
+	    {"pid", QF_EPID},
+	    {"mess", QF_EMESS},
+	    {"intd", QF_EINTD},
+	    {"todo", QF_ETODO},
 	};
+	char path[QF_SD_PATH];
 
-	for (size_t i = 0; i < sizeof need / sizeof need[0]; i++)
-		if (faccessat(st->root, need[i].path, W_OK | X_OK, AT_EACCESS) <
-		    0)
-			return qf_fail_sys(e, need[i].rc,
-			    "can not write %s/%.4s", st->dir, need[i].path);
+	for (size_t i = 0; i < sizeof need / sizeof need[0]; i++) {
+		/* The dot makes it a folder or an error. */
+		snprintf(path, sizeof path, "%s/.", need[i].folder);
+		if (faccessat(st->root, path, W_OK | X_OK, AT_EACCESS) < 0)
+			return qf_fail_sys(e, need[i].rc, "can not write %s/%s",
+			    st->dir, need[i].folder);
+	}
 	return 0;
 }
 
