@@ -8,8 +8,9 @@ Listens on an ephemeral loopback port and prints the port number and a
 newline on standard output. Message K (from 1) becomes, in DIRECTORY:
 
   K.eml   the bytes after DATA, dots undone, line ends as they came (CR LF)
-  K.json  "mail_from", "rcpt_tos" (list), "mail_options", "rcpt_options",
-          "helo", "esmtp" (bool), "peer", "size"
+  K.json  "mail_from" (empty: the null sender), "rcpt_tos" (list),
+          "mail_options", "rcpt_options", "helo", "esmtp" (bool), "peer",
+          "size"
 
 K.json is renamed into place last: once it is there, both are complete. The
 server's reply to the final dot is `250 2.0.0 kept as K`.
@@ -41,7 +42,7 @@ class Keeper:
             out.write(content)
         with open(base + ".tmp", "w", encoding="utf-8") as out:
             json.dump({
-                "mail_from": envelope.mail_from,
+                "mail_from": envelope.mail_from.removeprefix("<>"),
                 "rcpt_tos": envelope.rcpt_tos,
                 "mail_options": envelope.mail_options,
                 "rcpt_options": envelope.rcpt_options,
