@@ -265,7 +265,10 @@ static void judge(struct qf_answer *a, const struct talk *t, int status)
 	set_text(a, qf_buf_span(&t->said));
 	if (a->given)
 		return;
-	if (WIFSIGNALED(status))
+	if (a->outcome == QF_DELIVERED)
+		snprintf(a->text, sizeof a->text,
+		    "the protocol module gave no text");
+	else if (WIFSIGNALED(status))
 		snprintf(a->text, sizeof a->text,
 		    "the protocol module was killed by signal %d",
 		    WTERMSIG(status));

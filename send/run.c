@@ -42,6 +42,7 @@ static void cannot_record(struct attempt *a, struct qf_err *e)
 
 static bool stopped(const struct qf_run *run)
 {
+	qf_wake_read(run->wake);
 	return run->failed || run->wake->stop;
 }
 
