@@ -387,17 +387,21 @@ socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 	run -1 --separate-stderr by_hand --host=127.0.0.1 extra
 	expect_text 'extra is no option; --help lists the options'
 	[[ $stderr == usage:* ]]
-	run -18 bash -c 'printf "host=127.0.0.1\nport=1" |
-		HELOHOST=a "$1" 3<"$2"' - "$PROTOCOLS/smtp" "$MAIL"
+	cut_short() {
+		printf 'host=127.0.0.1\nport=1' |
+			HELOHOST=a "$PROTOCOLS/smtp" 3<"$MAIL"
+	}
+	run -18 cut_short
 	expect_text 'options on descriptor 0 end without an empty line'
 }
 
 @test "the name for EHLO" {
-	run -1 bash -c '"$1" --host=127.0.0.1 -p1 3<"$2" </dev/null' - \
-		"$PROTOCOLS/smtp" "$MAIL"
+	unnamed() {
+		"$PROTOCOLS/smtp" --host=127.0.0.1 -p1 3<"$MAIL" </dev/null
+	}
+	run -1 unnamed
 	expect_text 'HELOHOST is not set: it is the name sent with EHLO'
-	run -1 bash -c 'HELOHOST="a b" "$1" --host=127.0.0.1 -p1 3<"$2" \
-		</dev/null' - "$PROTOCOLS/smtp" "$MAIL"
+	HELOHOST='a b' run -1 unnamed
 	expect_text 'HELOHOST is no host name: a b'
 }
 
@@ -414,11 +418,16 @@ socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 }
 
 @test "descriptor 3 that is no message" {
-	run -12 bash -c 'HELOHOST=a "$1" --host=127.0.0.1 -p1 3<&- </dev/null' \
-		- "$PROTOCOLS/smtp"
+	export HELOHOST=me.example
+	closed() {
+		"$PROTOCOLS/smtp" --host=127.0.0.1 -p1 3<&- </dev/null
+	}
+	run -12 closed
 	expect_text 'message: descriptor 3: Bad file descriptor'
-	run -12 bash -c 'HELOHOST=a "$1" --host=127.0.0.1 -p1 3< <(:) \
-		</dev/null' - "$PROTOCOLS/smtp"
+	a_pipe() {
+		"$PROTOCOLS/smtp" --host=127.0.0.1 -p1 3< <(:) </dev/null
+	}
+	run -12 a_pipe
 	expect_text 'message: descriptor 3 is not a regular file'
 	: >"$MAIL"
 	run -13 module
@@ -444,8 +453,9 @@ socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 
 @test "nobody reads the text: the exit code stands" {
 	start_sink --messages 1
-	run -0 bash -c 'printf "host=127.0.0.1\nport=%s\n\n" "$1" |
-		HELOHOST=a "$2" 3<"$3" >/dev/full' - \
-		"$PORT" "$PROTOCOLS/smtp" "$MAIL"
+	unheard() {
+		module source=127.0.0.1 >/dev/full
+	}
+	run -0 unheard
 	wait_for_peer
 }
