@@ -163,7 +163,7 @@ print(json.dumps(json.load(open(sys.argv[1]))[sys.argv[2]]))' \
 	deliver
 	arrived 1 m
 	verify 1
-	[[ $(json 1 mail_from) == '"<>"' ]]
+	[[ $(json 1 mail_from) == '""' ]]
 }
 
 @test "many messages and recipients go out in one run" {
