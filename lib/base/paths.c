@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -34,7 +35,32 @@ const char *qf_env(const char *name)
 	return qf_env_trusted() ? getenv(name) : NULL;
 }
 
-/* What stands before the compiled-in folder in this program's own path. */
+static bool is_same_dir(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* What stands before the compiled-in folder in the folder that this program
+ * runs from: its length, or 0. Where /sbin is a link to /usr/sbin, a program
+ * of /sbin seems to stand below /usr, but does not. */
+static size_t root_length(const char *dir)
+{
+	size_t n = strlen(dir);
+
+	for (size_t i = 0; i < sizeof program_dirs / sizeof *program_dirs;
+	     i++) {
+		size_t tail = strlen(program_dirs[i]);
+
+		if (n > tail && strcmp(dir + n - tail, program_dirs[i]) == 0 &&
+		    !is_same_dir(dir, program_dirs[i]))
+			return n - tail;
+	}
+	return 0;
+}
+
 static char *find_root(void)
 {
 	char exe[PATH_MAX];
@@ -48,16 +74,7 @@ static char *find_root(void)
 	if (slash == NULL)
 		return qf_strdup("");
 	*slash = '\0';
-	n = slash - exe;
-	for (size_t i = 0; i < sizeof program_dirs / sizeof *program_dirs;
-	     i++) {
-		size_t tail = strlen(program_dirs[i]);
-
-		if ((size_t)n > tail &&
-		    strcmp(exe + n - tail, program_dirs[i]) == 0)
-			return qf_strndup(exe, (size_t)n - tail);
-	}
-	return qf_strdup("");
+	return qf_strndup(exe, root_length(exe));
 }
 
 const char *qf_dir(enum qf_dir dir)
