@@ -126,7 +126,7 @@ bool qf_spool_is_private(int fd)
 	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	int seals = fcntl(fd, F_GET_SEALS);
 	int flags = fcntl(fd, F_GETFL);
-	struct stat st;
+	struct stat st = {0};
 
 	if (seals >= 0 && (seals & needed) == needed)
 		return true;

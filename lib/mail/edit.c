@@ -214,11 +214,8 @@ static bool apply_body(const struct qf_edits *ed, struct qf_message *m)
 		any = true;
 		if (edit->kind == QF_EDIT_BODY_REPLACE)
 			m->nbody = 0;
-		if (edit->bytes.n == 0)
-			continue;
-		m->body =
-		    qf_realloc_array(m->body, m->nbody + 1, sizeof *m->body);
-		m->body[m->nbody++] = edit->bytes;
+		if (edit->bytes.n > 0)
+			m->body[m->nbody++] = edit->bytes;
 	}
 	return any;
 }

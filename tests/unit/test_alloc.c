@@ -67,6 +67,13 @@ static void test_arena_move(void **state)
 	qf_arena_free(&to);
 }
 
+/* The address sanitizer would end a program that asks for too much. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 /* The process ends with the code that was chosen. */
 static int exit_code_of(void (*run)(void))
 {
