@@ -299,7 +299,7 @@ static void test_background(void **state)
 	close(fd);
 
 	/* so too when it holds a full pipe that nobody reads */
-	r = run("cat $DIR/fifo & exit 31", 1000000, NULL);
+	r = run("exec 3<&0; cat $DIR/fifo & exit 31", 1000000, NULL);
 	assert_int_equal(31, r.code);
 	fd = open(path, O_WRONLY);
 	assert_true(fd >= 0);
