@@ -1,0 +1,93 @@
+# The manual pages: clean mdoc, one for each program, and true to the tables
+# in the code.
+
+setup() {
+	cd "$QF_SRCDIR" || return
+	# Pages as written and as generated.
+	pages=$(find man "$QF_BUILDDIR/man" -name '*.[1-8]' | sort -u)
+}
+
+# items FOLDER...: the names in the tables of control files, a line for each:
+# `FILE NAME`.
+items() {
+	grep -rlE 'struct qf_ctl_item [a-z_]+\[\]' "$@" --include='*.c' |
+		while read -r file; do
+			tr '\n' ' ' <"$file" |
+				grep -oE '\{[[:space:]]*"[a-z]+",[[:space:]]*QF_CTL_(STRING|NUMBER)' |
+				cut -d'"' -f2 | sed "s|^|$file |"
+		done
+}
+
+# documented NAME PAGE...: is it an item of a list in one of the pages?
+documented() {
+	local name=$1
+
+	shift
+	cat "$@" 2>/dev/null | grep -qE "^\\.It (Ic|Pa|Va|Cm|Ql|Li) $name( |\$)"
+}
+
+@test "mandoc has nothing to say" {
+	[ -n "$pages" ]
+	# It looks for other pages among the installed ones; the case below
+	# looks where ours are.
+	# shellcheck disable=SC2086 # words
+	run mandoc -Tlint -Wstyle $pages
+	[ "$status" -lt 5 ] # a page that can not be read
+	found=$(grep -E '^mandoc: [^ ]+:[0-9]+:[0-9]+: ' <<<"$output" |
+		grep -v 'referenced manual not found' || :)
+	echo "$found"
+	[ -z "$found" ]
+}
+
+@test "every installed program has a page" {
+	local program name missing=
+
+	for program in "$QF_STAGE$QF_SBINDIR"/* "$QF_STAGE$QF_BINDIR"/* \
+		"$QF_STAGE$QF_LIBEXECDIR"/qfront/protocols/*; do
+		[[ -f $program && $program != *.bin ]] || continue
+		name=${program##*/}
+		compgen -G "$QF_STAGE$QF_MANDIR/man[18]/$name.[18]" \
+			>/dev/null ||
+			compgen -G "$QF_STAGE$QF_MANDIR/man[18]/qfront-$name.[18]" \
+				>/dev/null || missing+=" $program"
+	done
+	echo "without a page:$missing"
+	[ -z "$missing" ]
+}
+
+@test "every control file of the programs' tables is in a page" {
+	local file name missing=
+
+	items frontend queue remote send tools lib >"$BATS_TEST_TMPDIR/items"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/items")" -ge 5 ]
+	while read -r file name; do
+		# shellcheck disable=SC2086 # words
+		documented "$name" $pages || missing+=" $name ($file)"
+	done <"$BATS_TEST_TMPDIR/items"
+	echo "not documented:$missing"
+	[ -z "$missing" ]
+}
+
+@test "pages of ours that a page refers to are there" {
+	local name section missing=
+
+	# shellcheck disable=SC2086 # words
+	sed -nE 's/^\.(It |Sy )?Xr (qfront[a-z-]*) ([1-8]).*/\2 \3/p' $pages |
+		sort -u >"$BATS_TEST_TMPDIR/refs"
+	while read -r name section; do
+		[[ $pages == *"/$name.$section"* ]] ||
+			missing+=" $name($section)"
+	done <"$BATS_TEST_TMPDIR/refs"
+	echo "not there:$missing"
+	[ -z "$missing" ]
+}
+
+@test "an item that no page has is seen" {
+	printf '%s\n' 'static const struct qf_ctl_item items[] = {' \
+		'	{"nosuchthing", QF_CTL_STRING, 0, NULL},' '};' \
+		>"$BATS_TEST_TMPDIR/x.c"
+	[ "$(items "$BATS_TEST_TMPDIR")" = \
+		"$BATS_TEST_TMPDIR/x.c nosuchthing" ]
+	# shellcheck disable=SC2086 # words
+	! documented nosuchthing $pages
+}
