@@ -10,7 +10,6 @@
 
 enum {
 	WINDOW = 64,       /* commands that wait for a reply at most */
-	BATCH = 32768,     /* bytes of commands written ahead at most */
 	READ_CHUNK = 65536 /* bytes of the message read at once */
 };
 
@@ -186,7 +185,7 @@ static bool dot_is_sent(const struct qf_smtp *s)
 	return s->state == END && s->out_at == s->out.len;
 }
 
-/* Sets the outcome; without a text yet, `phase: what` is it. */
+/* The outcome, with the text `phase: what`. */
 static void settle(
     struct qf_smtp *s, enum qf_smtp_outcome outcome, int code, const char *what)
 {
@@ -278,8 +277,7 @@ static void write_rcpts(struct qf_smtp *s)
 
 	drop_sent(s);
 	while (s->rcpt_written < s->job->rcpt->n &&
-	       s->commands - s->replies < window &&
-	       s->out.len - s->out_at < BATCH) {
+	       s->commands - s->replies < window) {
 		qf_buf_addf(&s->out, "RCPT TO:<%s>\r\n",
 		    s->job->rcpt->v[s->rcpt_written++]);
 		command_written(s);

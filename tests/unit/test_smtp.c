@@ -239,6 +239,8 @@ static const struct dialogue dialogues[] = {
 	"EHLO: reply before the command: 250 b", "", false},
     {"early garbage", "r@y", "hi", {"220 a\r\nwhat\r\n"}, QF_SMTP_CONFUSED, 0,
 	"EHLO: reply not understood: no reply code: what", "", false},
+    {"early 450", "r@y", "hi", {"220 a\r\n450 slow\r\n"}, QF_SMTP_CONFUSED, 450,
+	"EHLO: reply before the command: 450 slow", "", false},
     {"early 421", "r@y", "hi", {"220 a\r\n421 down\r\n"}, QF_SMTP_DEFERRED, 421,
 	"EHLO: 421 down", "", false},
     {"one reply too many", "r@y", "hi",
