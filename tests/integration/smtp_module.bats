@@ -417,17 +417,20 @@ socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 	[[ ${lines[0]} == usage:* ]]
 }
 
-@test "descriptor 3 that is no message" {
-	export HELOHOST=me.example
+@test "descriptor 3 that is not open" {
+	skip_under_valgrind 'valgrind opens one of its own'
 	closed() {
 		"$PROTOCOLS/smtp" --host=127.0.0.1 -p1 3<&- </dev/null
 	}
-	run -12 closed
+	HELOHOST=me.example run -12 closed
 	expect_text 'message: descriptor 3: Bad file descriptor'
+}
+
+@test "descriptor 3 that is no message" {
 	a_pipe() {
 		"$PROTOCOLS/smtp" --host=127.0.0.1 -p1 3< <(:) </dev/null
 	}
-	run -12 a_pipe
+	HELOHOST=me.example run -12 a_pipe
 	expect_text 'message: descriptor 3 is not a regular file'
 	: >"$MAIL"
 	run -13 module
