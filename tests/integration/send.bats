@@ -736,3 +736,30 @@ teardown() {
 	[ -e "$STUB.message" ]
 	queue_is_empty_but failed
 }
+
+@test "with the module smtp: the bounce quotes the reply of the server" {
+	cat >script <<-'END'
+		say 220 fake.example ESMTP
+		expect EHLO test.example
+		say 250 fake.example
+		expect MAIL FROM:<s@test.example>
+		say 250 ok
+		expect RCPT TO:<bob@x.example>
+		say 550-5.1.1 no such
+		say 550 5.1.1 user
+		expect QUIT
+		say 221 bye
+	END
+	start_fake script
+	bounce_to_stub
+	control remotes "127.0.0.1 smtp port=$PORT"
+	enqueue s@test.example bob@x.example
+	PROTOCOLDIR=$PROTOCOLS send_once
+	wait_for_peer
+	"$PYTHON" "$TESTLIB/dsncheck.py" "$STUB.message" >got
+	cat got
+	grep -qx 'Status: 5.1.1' got
+	grep -Eqx 'Diagnostic-Code: smtp; 550 .*no such.*' got
+	grep -qx 'Remote-MTA: dns; 127.0.0.1' got
+	queue_is_empty_but failed
+}
