@@ -13,7 +13,7 @@ items() {
 	grep -rlE 'struct qf_ctl_item [a-z_]+\[\]' "$@" --include='*.c' |
 		while read -r file; do
 			tr '\n' ' ' <"$file" |
-				grep -oE '\{[[:space:]]*"[a-z]+",[[:space:]]*QF_CTL_(STRING|NUMBER)' |
+				grep -oE '\{[[:space:]]*(\.name = )?"[a-z]+",[[:space:]]*(\.type = )?QF_CTL_(STRING|NUMBER)' |
 				cut -d'"' -f2 | sed "s|^|$file |"
 		done
 }
@@ -59,7 +59,7 @@ documented() {
 	local file name missing=
 
 	items frontend queue remote send tools lib >"$BATS_TEST_TMPDIR/items"
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/items")" -ge 5 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/items")" -ge 10 ]
 	while read -r file name; do
 		# shellcheck disable=SC2086 # words
 		documented "$name" $pages || missing+=" $name ($file)"
@@ -83,11 +83,14 @@ documented() {
 }
 
 @test "an item that no page has is seen" {
+	local x=$BATS_TEST_TMPDIR/x.c
+
 	printf '%s\n' 'static const struct qf_ctl_item items[] = {' \
-		'	{"nosuchthing", QF_CTL_STRING, 0, NULL},' '};' \
-		>"$BATS_TEST_TMPDIR/x.c"
-	[ "$(items "$BATS_TEST_TMPDIR")" = \
-		"$BATS_TEST_TMPDIR/x.c nosuchthing" ]
+		'	{"nosuchthing", QF_CTL_STRING, 0, NULL},' \
+		'	{.name = "another",' '.type = QF_CTL_NUMBER},' '};' \
+		>"$x"
+	[ "$(items "$BATS_TEST_TMPDIR")" = "$x nosuchthing
+$x another" ]
 	# shellcheck disable=SC2086 # words
 	! documented nosuchthing $pages
 }
