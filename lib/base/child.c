@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -152,10 +153,31 @@ int qf_child_start(
 	return 0;
 }
 
+/* Takes the whole group along. Without a group of its own it goes alone. */
+static void end_group(int sig)
+{
+	(void)sig;
+	kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
+}
+
+/* Nobody else would end a copy whose parent was killed. */
+static void die_with(pid_t parent)
+{
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	signal(SIGTERM, end_group);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(127);
+}
+
 int qf_child_fork(
     struct qf_child *c, int (*run)(void *), void *arg, struct qf_err *e)
 {
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	*c = (struct qf_child)QF_CHILD_NONE;
 	want_status();
@@ -164,64 +186,78 @@ int qf_child_fork(
 		return qf_fail_sys(e, QF_EFORK, "fork");
 	if (pid == 0) {
 		setpgid(0, 0);
+		die_with(parent);
 		_exit(run(arg));
 	}
 	born(c, pid, true);
 	return 0;
 }
 
-static int reap(struct qf_child *c, int *status, int flags)
+/* Takes the status, waiting for it; that of a child that somebody else took
+ * is an exit code of 127. */
+static void reap(struct qf_child *c, int *status)
 {
 	int st = 0;
 	pid_t r;
 
 	if (c->pid == 0)
-		return -1;
+		return;
 	do
-		r = waitpid(c->pid, &st, flags);
+		r = waitpid(c->pid, &st, 0);
 	while (r < 0 && errno == EINTR);
-	if (r == 0)
-		return 0;
 	if (status != NULL)
 		*status = r < 0 ? 0x7f00 : st;
 	c->pid = 0;
 	qf_close(&c->pidfd);
-	return r < 0 ? -1 : 1;
 }
 
-int qf_child_wait(
-    struct qf_child *c, int64_t deadline, int *status, struct qf_err *e)
+/* Waits for its end without taking the status, so that its number still
+ * stands for it: 0, QF_ETIME, QF_EBUG. */
+static int await_end(struct qf_child *c, int64_t deadline, struct qf_err *e)
 {
 	for (;;) {
 		/* Without pidfds (an old kernel): look every 10 ms. */
 		struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
 		int left = qf_deadline_poll(deadline);
-		int r = reap(c, status, WNOHANG);
+		siginfo_t info = {0};
 
-		if (r < 0)
+		if (c->pid == 0 || waitid(P_PID, (id_t)c->pid, &info,
+				       WEXITED | WNOHANG | WNOWAIT) < 0)
 			return qf_fail(e, QF_EBUG, "no such child");
-		if (r > 0)
+		if (info.si_pid != 0)
 			return 0;
 		if (left == 0)
 			return qf_fail(e, QF_ETIME, "timed out");
 		if (c->pidfd < 0 && (left < 0 || left > 10))
 			left = 10;
 		if (poll(&p, 1, left) < 0 && errno != EINTR)
-			return qf_fail_sys(e, QF_EBUG, "poll");
+			return qf_fail_sys(e, QF_ENOMEM, "poll");
 	}
+}
+
+int qf_child_wait(
+    struct qf_child *c, int64_t deadline, int *status, struct qf_err *e)
+{
+	int rc = await_end(c, deadline, e);
+
+	if (rc == 0 || rc == QF_EBUG)
+		reap(c, status);
+	return rc;
+}
+
+void qf_child_finish(struct qf_child *c, int64_t deadline, int *status)
+{
+	if (c->pid == 0)
+		return;
+	if (await_end(c, deadline, NULL) != QF_EBUG)
+		kill(c->group ? -c->pid : c->pid, SIGKILL);
+	reap(c, status);
 }
 
 void qf_child_stop(struct qf_child *c, int64_t grace_ms, int *status)
 {
-	pid_t whom = c->group ? -c->pid : c->pid;
-
 	if (c->pid == 0)
 		return;
-	kill(whom, SIGTERM);
-	if (qf_child_wait(c, qf_deadline_in(grace_ms), status, NULL) < 0) {
-		kill(whom, SIGKILL);
-		qf_child_wait(c, QF_NEVER, status, NULL);
-	} else if (c->group) {
-		kill(whom, SIGKILL); /* what it left behind */
-	}
+	kill(c->group ? -c->pid : c->pid, SIGTERM);
+	qf_child_finish(c, qf_deadline_in(grace_ms), status);
 }

@@ -42,16 +42,22 @@ struct qf_child {
  * (e->sys says why), QF_EFORK, QF_EPIPE. */
 int qf_child_start(
     struct qf_child *c, const struct qf_child_spec *spec, struct qf_err *e);
-/* Runs a function in a copy of this process; its result is the exit code. */
+/* Runs a function in a copy of this process, in a group of its own; its result
+ * is the exit code. TERM ends the whole group at once, and it does not outlive
+ * this process. */
 int qf_child_fork(
     struct qf_child *c, int (*run)(void *), void *arg, struct qf_err *e);
 
 /* Waits until it has ended: 0 and the status of wait(2). QF_ETIME when the
- * deadline passes first; the child runs on and can be waited for again. */
+ * deadline passes first; the child runs on and can be waited for again. What
+ * it leaves behind in its group runs on too. */
 int qf_child_wait(
     struct qf_child *c, int64_t deadline, int *status, struct qf_err *e);
-/* TERM, then KILL after grace_ms, to the whole group when it has one; waits.
- * Does nothing without a child. The status may be NULL. */
+/* Waits for its end until the deadline; then KILL, to it and to what there
+ * still is of its group. Does nothing without a child. The status may be
+ * NULL, here and below. */
+void qf_child_finish(struct qf_child *c, int64_t deadline, int *status);
+/* TERM to all of it, then finishes after grace_ms. */
 void qf_child_stop(struct qf_child *c, int64_t grace_ms, int *status);
 
 #endif

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -290,6 +291,71 @@ static void test_stop(void **state)
 	qf_child_stop(&c, 0, NULL);
 }
 
+static void test_finish(void **state)
+{
+	int ready[2], block[2], status;
+	struct qf_child c;
+
+	(void)state;
+	/* it ends by itself; what it left behind does not */
+	start_blocked(
+	    &c, "trap \"\" TERM; (echo; cat) <&0 & exit 9", ready, block);
+	qf_child_finish(&c, QF_NEVER, &status);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+	assert_int_equal(0, c.pid);
+	assert_int_equal(-1, c.pidfd);
+	end_blocked(ready, block);
+	/* it is late */
+	start_blocked(&c, "trap \"\" TERM; echo; cat", ready, block);
+	qf_child_finish(&c, qf_deadline_in(0), &status);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	end_blocked(ready, block);
+	qf_child_finish(&c, QF_NEVER, NULL);
+}
+
+/* Says that it is there, and waits for nothing, as does its own child. */
+static int brood(void *arg)
+{
+	if (fork() == 0 || qf_write_all(*(int *)arg, "x", 1) == 0)
+		for (;;)
+			pause();
+	return 1;
+}
+
+/* Has a brood, and waits for nothing either. */
+static int brood_twice(void *arg)
+{
+	struct qf_child c;
+
+	if (qf_child_fork(&c, brood, arg, NULL) < 0)
+		return 1;
+	for (;;)
+		pause();
+}
+
+static void test_orphans(void **state)
+{
+	struct qf_child c;
+	struct pollfd end = {.events = POLLIN};
+	int ready[2], status;
+	char byte;
+
+	(void)state;
+	assert_int_equal(0, qf_pipe(ready, &e));
+	assert_int_equal(0, qf_child_fork(&c, brood_twice, &ready[1], &e));
+	qf_close(&ready[1]);
+	assert_int_equal(1, qf_read(ready[0], &byte, 1));
+	/* the parent alone; its child is in another group */
+	kill(c.pid, SIGKILL);
+	status = status_of(&c);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	/* nobody holds the pipe any more */
+	end.fd = ready[0];
+	assert_int_equal(1, poll(&end, 1, 60000));
+	assert_int_equal(0, qf_read(ready[0], &byte, 1));
+	qf_close(&ready[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +367,8 @@ int main(void)
 	    cmocka_unit_test(test_sigchld_ignored),
 	    cmocka_unit_test(test_deadline),
 	    cmocka_unit_test(test_stop),
+	    cmocka_unit_test(test_finish),
+	    cmocka_unit_test(test_orphans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
