@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 #include "lib/base/fdpass.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
+#include "lib/base/spool.h"
 #include "lib/mail/qqcode.h"
 
 enum {
@@ -36,6 +36,7 @@ struct job {
 	struct qf_child child;
 	int sock;
 	long stage;       /* that it is in, or -1 */
+	bool accepted;    /* a stage said ACCEPT */
 	int64_t deadline; /* of that stage */
 };
 
@@ -64,6 +65,7 @@ static int start_job(struct run *r, struct job *job, struct qf_err *e)
 
 	*job = (struct job){.child = QF_CHILD_NONE, .sock = -1, .stage = -1};
 	job->deadline = r->deadline;
+	job->accepted = r->work.accepted;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s.sock) < 0)
 		return qf_fail_sys(e, QF_EPIPE, "socketpair");
 	if (qf_child_fork(&job->child, run_worker, &s, e) < 0) {
@@ -76,25 +78,64 @@ static int start_job(struct run *r, struct job *job, struct qf_err *e)
 	return 0;
 }
 
-/* The next record: 1 and the report, 0 when the worker is gone, QF_ETIME. */
-static int next_report(struct job *job, struct qf_report *report, int *fds,
-    size_t *nfds, struct qf_err *e)
+/* A report, and the descriptors that came with it. */
+struct reply {
+	struct qf_report report;
+	int fds[QF_FDPASS_MAX];
+	size_t nfds;
+};
+
+static void drop_fds(struct reply *in)
 {
-	struct pollfd p = {.fd = job->sock, .events = POLLIN};
+	for (size_t i = 0; i < in->nfds; i++)
+		qf_close(&in->fds[i]);
+	in->nfds = 0;
+}
+
+static int nonsense(struct reply *in, struct qf_err *e)
+{
+	drop_fds(in);
+	return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
+}
+
+/* Waits for a record: 1, 0 when the worker is gone without one, QF_ETIME. A
+ * process that a plugin left behind may hold the far end of the socket, so
+ * that the worker's own end counts too. */
+static int await_record(const struct job *job, struct qf_err *e)
+{
+	struct pollfd p[] = {{.fd = job->sock, .events = POLLIN},
+	    {.fd = job->child.pidfd, .events = POLLIN}};
 	int n;
 
 	do
-		n = poll(&p, 1, qf_deadline_poll(job->deadline));
+		n = poll(p, 2, qf_deadline_poll(job->deadline));
 	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return qf_fail_sys(e, QF_ENOMEM, "poll");
 	if (n == 0)
 		return qf_fail(e, QF_ETIME, "timed out");
-	n = qf_fd_recv(job->sock, report, sizeof *report, fds, nfds, e);
-	if (n != 0 && n != (int)sizeof *report) {
-		for (size_t i = 0; i < *nfds; i++)
-			close(fds[i]);
-		return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
-	}
-	return n > 0;
+	/* It may have sent its last record between the two looks. */
+	return p[0].revents != 0 || poll(p, 1, 0) > 0;
+}
+
+/* The next record: 1, 0 when the worker is gone, QF_ETIME, QF_EPROTO. */
+static int next_report(
+    const struct job *job, struct reply *in, struct qf_err *e)
+{
+	struct qf_report *report = &in->report;
+	int rc = await_record(job, e);
+	int n;
+
+	if (rc <= 0)
+		return rc;
+	n = qf_fd_recv(
+	    job->sock, report, sizeof *report, in->fds, &in->nfds, e);
+	if (n == 0)
+		return 0;
+	if (n != (int)sizeof *report)
+		return nonsense(in, e);
+	report->error.text[sizeof report->error.text - 1] = '\0';
+	return 1;
 }
 
 /* The worker is in this stage now: it has the stage's time, and never more
@@ -109,35 +150,80 @@ static void enter_stage(struct run *r, struct job *job, size_t stage)
 		job->deadline = qf_deadline_in(ms);
 }
 
-/* Reads reports until the result: 1, or as next_report(). */
-static int await_result(struct run *r, struct job *job,
-    struct qf_report *report, int *fds, size_t *nfds, struct qf_err *e)
+/* May a worker go on to this stage? Those that it did not begin must be such
+ * that may be skipped: a stage is never left out by mistake. */
+static bool may_reach(const struct run *r, const struct job *job, size_t stage)
 {
-	for (;;) {
-		int rc = next_report(job, report, fds, nfds, e);
+	size_t i = job->stage >= 0 ? (size_t)job->stage + 1 : r->work.from;
 
-		if (rc <= 0)
-			return rc;
-		if (report->kind == QF_REPORT_RESULT)
-			return 1;
-		if (*nfds > 0 || report->kind != QF_REPORT_BEGIN ||
-		    report->stage >= r->chain->n)
-			return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
-		enter_stage(r, job, report->stage);
+	if (stage < i || stage > r->chain->n)
+		return false;
+	for (; i < stage; i++) {
+		const struct qf_stage *s = &r->chain->stage[i];
+
+		if (r->preset[i] == QF_WORK_RUN && s->conditions == NULL &&
+		    s->max == 0 && (!job->accepted || s->always))
+			return false;
 	}
+	return true;
 }
 
-/* A worker did not come to a result. Presets the stage it was in, so that the
- * next worker goes round it: true when another try makes sense. */
-static bool preset_stage(
-    struct run *r, const struct job *job, bool late, int status)
+/* Is this a result that a worker of ours could send? Plugins run in its
+ * process, so nothing that it says is taken on trust. */
+static bool is_sound(
+    const struct run *r, const struct job *job, const struct reply *in)
+{
+	const struct qf_report *p = &in->report;
+
+	if (p->message_edited > 1 || p->envelope_edited > 1 ||
+	    in->nfds != (size_t)p->message_edited + p->envelope_edited)
+		return false;
+	for (size_t i = 0; i < in->nfds; i++) {
+		if (!qf_spool_is_private(in->fds[i]))
+			return false;
+	}
+	if (p->error.rc != 0)
+		return p->error.rc < 0;
+	if (!qf_class_goes_on(p->judgement.class_))
+		return p->stage < r->chain->n &&
+		       (job->stage == (long)p->stage ||
+			   (may_reach(r, job, p->stage) &&
+			       r->preset[p->stage] != QF_WORK_RUN));
+	/* The next stage may have begun: its plugin belongs to a worker of the
+	 * other kind. */
+	return p->stage > r->work.from &&
+	       (job->stage == (long)p->stage || may_reach(r, job, p->stage));
+}
+
+/* Reads reports until the result: 1, or as next_report(). */
+static int await_result(
+    struct run *r, struct job *job, struct reply *in, struct qf_err *e)
+{
+	const struct qf_report *report = &in->report;
+	int rc;
+
+	while ((rc = next_report(job, in, e)) == 1) {
+		job->accepted |= report->accepted != 0;
+		if (report->kind == QF_REPORT_RESULT)
+			return is_sound(r, job, in) ? 1 : nonsense(in, e);
+		if (in->nfds > 0 || report->kind != QF_REPORT_BEGIN ||
+		    report->stage >= r->chain->n ||
+		    !may_reach(r, job, report->stage))
+			return nonsense(in, e);
+		enter_stage(r, job, report->stage);
+	}
+	return rc;
+}
+
+static void log_failure(
+    const struct run *r, const struct job *job, int rc, int status)
 {
 	const char *name =
 	    job->stage >= 0 ? r->chain->stage[job->stage].name : "";
 
-	if (late)
+	if (rc == QF_ETIME)
 		qf_log(QF_LOG_ERROR, "stage timed out", QF_KS("name", name));
-	else if (status == 0)
+	else if (rc == QF_EPROTO || status == 0)
 		qf_log(QF_LOG_ERROR, "stage spoiled its worker",
 		    QF_KS("name", name));
 	else if (WIFSIGNALED(status))
@@ -146,6 +232,12 @@ static bool preset_stage(
 	else
 		qf_log(QF_LOG_ERROR, "stage ended its worker",
 		    QF_KS("name", name), QF_KD("exit", WEXITSTATUS(status)));
+}
+
+/* A worker did not come to a result. Presets the stage it was in, so that the
+ * next worker goes round it: true when another try makes sense. */
+static bool preset_stage(struct run *r, const struct job *job, bool late)
+{
 	r->failures++;
 	if (job->stage < 0 || r->failures > 1 ||
 	    qf_deadline_poll(r->deadline) == 0) {
@@ -156,34 +248,44 @@ static bool preset_stage(
 	return true;
 }
 
-/* Takes over what the stages edited. */
-static int take_edits(struct run *r, const struct qf_report *report,
-    const int *fds, size_t nfds, struct qf_err *e)
+/* Trouble is not about the mail: whatever a worker or a plugin calls it, the
+ * answer is temporary. */
+static bool fail(struct run *r, const char *event, const struct qf_err *e)
 {
-	size_t i = 0;
+	int code = qf_qqcode_of_error(e->rc);
 
-	if (nfds != (size_t)report->message_edited + report->envelope_edited)
-		return qf_fail(
-		    e, QF_EPROTO, "a worker sent %zu descriptors", nfds);
-	if (report->message_edited) {
+	qf_log_err(event, e);
+	refuse(r, qf_qqcode_find(code)->letter == 'Z' ? code : 81);
+	return false;
+}
+
+static int take_envelope(struct run *r, int fd, struct qf_err *e)
+{
+	struct qf_envelope env = QF_ENVELOPE_INIT;
+	int rc = qf_envelope_read(&env, fd, e);
+
+	if (rc < 0) {
+		qf_envelope_free(&env);
+		return rc;
+	}
+	qf_envelope_free(&r->out->envelope);
+	r->out->envelope = env;
+	r->out->envelope_edited = true;
+	r->work.envelope = &r->out->envelope;
+	return 0;
+}
+
+/* Takes over what the stages edited. */
+static int take_edits(struct run *r, struct reply *in, struct qf_err *e)
+{
+	if (in->report.message_edited) {
 		qf_close(&r->out->message);
-		r->out->message = fds[i++];
-		r->work.message = r->out->message;
+		r->out->message = in->fds[0];
+		r->work.message = in->fds[0];
+		in->fds[0] = -1;
 	}
-	if (report->envelope_edited) {
-		struct qf_envelope env = QF_ENVELOPE_INIT;
-		int rc = qf_envelope_read(&env, fds[i], e);
-
-		close(fds[i]);
-		if (rc < 0) {
-			qf_envelope_free(&env);
-			return rc;
-		}
-		qf_envelope_free(&r->out->envelope);
-		r->out->envelope = env;
-		r->out->envelope_edited = true;
-		r->work.envelope = &r->out->envelope;
-	}
+	if (in->report.envelope_edited)
+		return take_envelope(r, in->fds[in->nfds - 1], e);
 	return 0;
 }
 
@@ -198,51 +300,54 @@ static void conclude(struct run *r, const struct qf_report *report)
 	}
 	if (j->class_ != QF_REJECT && j->class_ != QF_DEFER)
 		qf_log(QF_LOG_ERROR, "verdict not available, deferring",
-		    QF_KS("stage", report->by),
+		    QF_KS("stage", r->chain->stage[report->stage].name),
 		    QF_KS("verdict", qf_class_name(j->class_)));
 	refuse(r, qf_outcome_code(j));
+}
+
+/* What a worker found: true when the chain goes on after it. */
+static bool take_result(struct run *r, struct reply *in)
+{
+	struct qf_err e = in->report.error;
+
+	if (e.rc < 0 || take_edits(r, in, &e) < 0)
+		return fail(r, "message not filtered", &e);
+	r->work.from = in->report.stage;
+	r->work.accepted = in->report.accepted != 0;
+	if (qf_class_goes_on(in->report.judgement.class_))
+		return true;
+	conclude(r, &in->report);
+	return false;
 }
 
 /* One worker from start to end: true when the chain goes on after it. */
 static bool run_part(struct run *r)
 {
-	struct qf_report report;
+	struct reply in = {0};
 	struct job job;
 	struct qf_err e = {0};
-	int fds[QF_FDPASS_MAX], status = 0, rc;
-	size_t nfds = 0;
+	int status = 0, rc;
+	bool more;
 
-	if (start_job(r, &job, &e) < 0) {
-		qf_log_err("worker not started", &e);
-		refuse(r, qf_qqcode_of_error(e.rc));
-		return false;
-	}
-	rc = await_result(r, &job, &report, fds, &nfds, &e);
+	if (start_job(r, &job, &e) < 0)
+		return fail(r, "worker not started", &e);
+	rc = await_result(r, &job, &in, &e);
 	qf_close(&job.sock);
 	/* After its result a worker only tidies up. */
-	if (rc == 0 || rc == 1)
-		qf_child_wait(
-		    &job.child, qf_deadline_in(FAREWELL_MS), &status, NULL);
-	qf_child_stop(&job.child, rc == 1 ? 0 : GRACE_MS, &status);
-	if (rc == 0 || rc == QF_ETIME || rc == QF_EPROTO)
-		return preset_stage(r, &job, rc == QF_ETIME, status);
-	if (rc == 1 && report.error.rc != 0) {
-		e = report.error;
-		rc = e.rc;
+	if (rc >= 0)
+		qf_child_finish(
+		    &job.child, qf_deadline_in(FAREWELL_MS), &status);
+	else
+		qf_child_stop(&job.child, GRACE_MS, &status);
+	if (rc == 1) {
+		more = take_result(r, &in);
+		drop_fds(&in);
+		return more;
 	}
-	if (rc == 1)
-		rc = take_edits(r, &report, fds, nfds, &e);
-	if (rc < 0) {
-		qf_log_err("message not filtered", &e);
-		refuse(r, qf_qqcode_of_error(rc));
-		return false;
-	}
-	r->work.from = report.stage;
-	r->work.accepted = report.accepted;
-	if (qf_class_goes_on(report.judgement.class_))
-		return true;
-	conclude(r, &report);
-	return false;
+	if (rc != 0 && rc != QF_ETIME && rc != QF_EPROTO)
+		return fail(r, "worker not heard", &e);
+	log_failure(r, &job, rc, status);
+	return preset_stage(r, &job, rc == QF_ETIME);
 }
 
 void qf_dispatch(const struct qf_ctl *ctl, const struct qf_chain *chain,
@@ -250,7 +355,10 @@ void qf_dispatch(const struct qf_ctl *ctl, const struct qf_chain *chain,
     struct qf_outcome *out)
 {
 	struct run r = {.chain = chain, .deadline = deadline, .out = out};
+	struct qf_context context;
+	bool more = true;
 
+	qf_context_init(&context, envelope);
 	r.preset = qf_alloc((chain->n + 1) * sizeof *r.preset);
 	for (size_t i = 0; i < chain->n; i++)
 		r.preset[i] = QF_WORK_RUN;
@@ -258,9 +366,14 @@ void qf_dispatch(const struct qf_ctl *ctl, const struct qf_chain *chain,
 	    .chain = chain,
 	    .message = message,
 	    .envelope = envelope,
+	    .context = &context,
 	    .preset = r.preset};
-	while (r.work.from < chain->n && run_part(&r))
-		;
+	/* Nothing but the end of the chain lets the message through. */
+	refuse(&r, 81);
+	while (more && r.work.from < chain->n)
+		more = run_part(&r);
+	if (more)
+		out->action = QF_ACTION_QUEUE;
 	free(r.preset);
 }
 

@@ -8,14 +8,15 @@
 #include "lib/base/paths.h"
 
 int qf_txn_open(struct qf_txn *t, int message,
-    const struct qf_envelope *envelope, struct qf_err *e)
+    const struct qf_envelope *envelope, const struct qf_context *context,
+    struct qf_err *e)
 {
-	*t = (struct qf_txn){
-	    .envelope = QF_ENVELOPE_INIT, .whole = QF_SPOOL_INIT};
+	*t = (struct qf_txn){.envelope = QF_ENVELOPE_INIT,
+	    .context = *context,
+	    .whole = QF_SPOOL_INIT};
 	if (qf_message_open(&t->message, message, e) < 0)
-		return QF_EREAD;
+		return e->rc;
 	qf_envelope_copy(&t->envelope, envelope);
-	qf_context_init(&t->context, envelope);
 	return 0;
 }
 

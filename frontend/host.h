@@ -25,9 +25,10 @@ struct qf_txn {
 	struct qf_map whole_map;
 };
 
-/* 0 or QF_EREAD. The descriptor is borrowed, the envelope copied. */
+/* 0 or as qf_message_open(). The descriptor is borrowed, the rest copied. */
 int qf_txn_open(struct qf_txn *t, int message,
-    const struct qf_envelope *envelope, struct qf_err *e);
+    const struct qf_envelope *envelope, const struct qf_context *context,
+    struct qf_err *e);
 void qf_txn_close(struct qf_txn *t);
 
 enum {

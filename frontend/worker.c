@@ -42,8 +42,9 @@ static int trouble(struct worker *w, const struct qf_err *e)
 
 static int begin(struct worker *w, size_t stage)
 {
-	struct qf_report r = {
-	    .kind = QF_REPORT_BEGIN, .stage = (uint32_t)stage};
+	struct qf_report r = {.kind = QF_REPORT_BEGIN,
+	    .stage = (uint32_t)stage,
+	    .accepted = w->report.accepted};
 	struct qf_err e;
 
 	if (qf_fd_send(w->sock, &r, sizeof r, NULL, 0, &e) < 0)
@@ -252,7 +253,6 @@ static int run_stage(struct worker *w, size_t i)
 	if (qf_class_goes_on(j.class_))
 		return 1;
 	w->report.judgement = j;
-	snprintf(w->report.by, sizeof w->report.by, "%s", s->name);
 	return 0;
 }
 
@@ -345,7 +345,8 @@ int qf_worker_run(const struct qf_work *work, int sock)
 	qf_qqguard_stop();
 	shut_fds(work, sock);
 	w.report.accepted = work->accepted;
-	if (qf_txn_open(&w.txn, work->message, work->envelope, &e) < 0) {
+	if (qf_txn_open(
+		&w.txn, work->message, work->envelope, work->context, &e) < 0) {
 		trouble(&w, &e);
 	} else {
 		size_t i = work->from;

@@ -19,8 +19,9 @@ struct qf_work {
 	const struct qf_chain *chain;
 	int message; /* descriptor, sealed or ours alone */
 	const struct qf_envelope *envelope;
-	size_t from;   /* its first stage */
-	bool accepted; /* an earlier stage said ACCEPT */
+	const struct qf_context *context; /* of the message as it came */
+	size_t from;                      /* its first stage */
+	bool accepted;                    /* an earlier stage said ACCEPT */
 	/* Per stage: the category to be BROKEN with instead of running, or
 	 * QF_WORK_RUN. Set for a stage that crashed or hung before. */
 	const int *preset;
@@ -39,10 +40,10 @@ enum qf_report_kind {
  * message when `message_edited`, then the envelope when `envelope_edited`. */
 struct qf_report {
 	uint32_t kind;
-	uint32_t stage; /* begun; or, of a result, the next one to run */
+	uint32_t stage; /* begun; of a result, the next one to run, or the one
+			 * that ended the chain */
 	uint8_t accepted, message_edited, envelope_edited, reserved;
 	struct qf_judgement judgement; /* of a stage that ended the chain */
-	char by[64];                   /* its name */
 	struct qf_err error; /* configuration or system trouble, or rc 0 */
 };
 

@@ -278,6 +278,77 @@ nothing_queued() {
 	[ "$(grep -c X-Trace got.message)" -eq 2 ]
 }
 
+@test "what a worker says is not taken on trust" {
+	expect() {
+		control chain "forge do=$1 onerror=${3-defer}" \
+			'misbehave do=reject-key'
+		send
+		[ "$status" -eq "$2" ]
+		nothing_queued
+	}
+	for do in skip far nowhere again leap other-verdict odd-error \
+		unsealed endless-message endless-envelope many missing; do
+		expect "$do" 71
+		[[ $log == *'stage spoiled its worker'*name=forge* ]]
+		expect "$do" 35 pass
+	done
+	expect odd-class 71
+	expect permanent-error 81
+	expect long-address 81
+	expect endless-text 55
+	[[ $log == *'error=xxx'* ]]
+}
+
+# Runs qfront with its log in a pipe, up to the line that a stage logs; PID is
+# its process.
+start_brooding() {
+	mkfifo log
+	"$SBIN/qfront" "$TESTLIB/stubqueue" 0<m 1<e 2>log &
+	PID=$!
+	exec {LOG}<log
+	wait_for_line "$LOG" "text=$1"
+}
+
+# Has everybody ended who could write to the log?
+nobody_is_left() {
+	timeout "$PATIENCE" cat <&"$LOG"
+}
+
+@test "no worker outlives its dispatcher, nor does what it started" {
+	control chain 'misbehave do=brood-and-hang'
+	for signal in KILL TERM; do
+		start_brooding brooding
+		kill "-$signal" "$PID"
+		nobody_is_left
+		wait "$PID" || [ "$?" -gt 128 ]
+		exec {LOG}<&-
+		rm log
+	done
+	DEATH=1 start_brooding brooding
+	nobody_is_left
+	wait "$PID" || status=$?
+	[ "$status" -eq 52 ]
+	nothing_queued
+}
+
+@test "what a plugin leaves behind ends with its worker" {
+	control chain 'misbehave do=brood'
+	start_brooding brooding
+	nobody_is_left
+	wait "$PID"
+	untouched
+	# A crash is seen at once although the brood holds the socket.
+	rm log
+	exec {LOG}<&-
+	control timeoutchain 86400
+	control chain 'misbehave do=brood-and-crash'
+	start_brooding brooding
+	nobody_is_left >log.txt
+	wait "$PID" || status=$?
+	[ "$status" -eq 71 ]
+	grep -q 'stage crashed name=misbehave' log.txt
+}
+
 @test "conditions and max choose the messages of a stage" {
 	control chain 'misbehave do=mark if=relay' 'misbehave@b do=mark max=10'
 	send

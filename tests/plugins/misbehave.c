@@ -43,6 +43,31 @@ static int32_t hang(const struct qf_host *h, struct qf_msg *m)
 	return QF_PASS;
 }
 
+/* Leaves a process behind that holds all descriptors. */
+static int32_t brood(const struct qf_host *h, struct qf_msg *m)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return QF_BROKEN;
+	while (pid == 0)
+		pause();
+	h->log(m, NULL, QF_LOG_INFO, "brooding");
+	return QF_PASS;
+}
+
+static int32_t brood_and_hang(const struct qf_host *h, struct qf_msg *m)
+{
+	brood(h, m);
+	return hang(h, m);
+}
+
+static int32_t brood_and_crash(const struct qf_host *h, struct qf_msg *m)
+{
+	brood(h, m);
+	return crash(h, m);
+}
+
 static int32_t leave(const struct qf_host *h, struct qf_msg *m)
 {
 	h->header_insert(m, 0, "X-Trace", "leave");
@@ -144,6 +169,9 @@ static const struct act {
 } acts[] = {
     {"crash", crash},
     {"hang", hang},
+    {"brood", brood},
+    {"brood-and-hang", brood_and_hang},
+    {"brood-and-crash", brood_and_crash},
     {"leave", leave},
     {"fail", fail},
     {"nonsense", nonsense},
