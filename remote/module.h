@@ -32,6 +32,7 @@ enum qf_module_exit {
 	QF_MODULE_READ = 13,       /* the message can not be read */
 	QF_MODULE_WRITE = 14,      /* the connection broke in the message */
 	QF_MODULE_TEMPORARY = 16,  /* the server said: later */
+	QF_MODULE_SOME_LATER = 17, /* ... to some of several recipients */
 	QF_MODULE_CONFIG = 18,     /* the options can not be read */
 	QF_MODULE_BIND = 19,       /* the source address can not be used */
 	QF_MODULE_PERMANENT = 35   /* the server refused the message */

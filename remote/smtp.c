@@ -48,7 +48,8 @@ struct qf_smtp {
 	    ends[WINDOW]; /* total_sent when command i is sent: i % WINDOW */
 
 	size_t rcpt_written, rcpt_answered;
-	int soft_code; /* of the first recipient refused with 4xx */
+	size_t rcpt_soft; /* recipients refused with 4xx */
+	int soft_code;    /* of the first of them */
 	struct qf_buf soft_text;
 
 	struct qf_smtp_data data;
@@ -348,8 +349,10 @@ static bool reply_is_due(const struct qf_smtp *s)
 /* After the last recipient was answered. */
 static void end_of_rcpts(struct qf_smtp *s)
 {
-	if (s->soft_code != 0) {
-		s->result.outcome = QF_SMTP_DEFERRED;
+	if (s->rcpt_soft > 0) {
+		s->result.outcome = s->rcpt_soft < s->job->rcpt->n
+					? QF_SMTP_SOME_DEFERRED
+					: QF_SMTP_DEFERRED;
 		s->result.code = s->soft_code;
 		qf_buf_addspan(&s->result.text, qf_buf_span(&s->soft_text));
 		add_not_sent(s);
@@ -363,7 +366,7 @@ static void end_of_rcpts(struct qf_smtp *s)
 
 static void rcpt_answered(struct qf_smtp *s, struct qf_buf *text)
 {
-	if (s->reply.code >= 400 && s->soft_code == 0) {
+	if (s->reply.code >= 400 && s->rcpt_soft++ == 0) {
 		s->soft_code = s->reply.code;
 		add_phase(s, &s->soft_text);
 		qf_buf_addf(&s->soft_text, ": %s", text->s);

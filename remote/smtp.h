@@ -56,9 +56,10 @@ enum qf_smtp_outcome {
 	QF_SMTP_SENT,     /* accepted after the final dot */
 	QF_SMTP_DEFERRED, /* 4xx; or 5xx to greeting, EHLO and HELO, which is
 			   * about the server and not about the message */
-	QF_SMTP_REFUSED,  /* 5xx to MAIL, RCPT, DATA or the message */
-	QF_SMTP_CONFUSED, /* a reply that is none, or out of place */
-	QF_SMTP_CLOSED,   /* the server closed before it answered */
+	QF_SMTP_SOME_DEFERRED, /* 4xx to some recipients, not to all */
+	QF_SMTP_REFUSED,       /* 5xx to MAIL, RCPT, DATA or the message */
+	QF_SMTP_CONFUSED,      /* a reply that is none, or out of place */
+	QF_SMTP_CLOSED,        /* the server closed before it answered */
 	QF_SMTP_TIMED_OUT,
 	QF_SMTP_UNSENT, /* the same, while the message was being written */
 	QF_SMTP_UNREAD  /* the message can not be read */

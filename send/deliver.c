@@ -20,6 +20,7 @@ extern char **environ;
 
 enum {
 	MODULE_MESSAGE_FD = 3,
+	EXIT_SOME_NOT_NOW = 17,
 	FLUSH_READS = 64 /* after the end of the module: a full pipe */
 };
 
@@ -44,12 +45,14 @@ const char *qf_deliver_refuses(const char *addr, bool is_rcpt)
 	return NULL;
 }
 
-enum qf_outcome qf_deliver_outcome(int status)
+enum qf_result qf_deliver_result(int status)
 {
 	if (!WIFEXITED(status))
 		return QF_NOT_NOW;
 	if (WEXITSTATUS(status) == 0)
 		return QF_DELIVERED;
+	if (WEXITSTATUS(status) == EXIT_SOME_NOT_NOW)
+		return QF_SOME_NOT_NOW;
 	return (WEXITSTATUS(status) & 32) != 0 ? QF_FAILED : QF_NOT_NOW;
 }
 
@@ -261,11 +264,11 @@ static void set_text(struct qf_answer *a, struct qf_span said)
 
 static void judge(struct qf_answer *a, const struct talk *t, int status)
 {
-	a->outcome = qf_deliver_outcome(status);
+	a->result = qf_deliver_result(status);
 	set_text(a, qf_buf_span(&t->said));
 	if (a->given)
 		return;
-	if (a->outcome == QF_DELIVERED)
+	if (a->result == QF_DELIVERED)
 		snprintf(a->text, sizeof a->text,
 		    "the protocol module gave no text");
 	else if (WIFSIGNALED(status))
@@ -290,7 +293,7 @@ void qf_deliver(const struct qf_delivery *d, struct qf_answer *answer)
 	struct qf_err e;
 	int rc, status = 0;
 
-	*answer = (struct qf_answer){.outcome = QF_NOT_NOW};
+	*answer = (struct qf_answer){.result = QF_NOT_NOW};
 	rc = spool_message(d, &spool, &e);
 	if (rc == 0)
 		rc = start_module(d, spool.fd, &t, &e);

@@ -5,7 +5,9 @@
  * empty line; on 3 a private file at offset 0 with the sender, the recipients,
  * one a line, an empty line and the message; HELOHOST in its environment. What
  * it prints on 1 is its answer, 2 is our log. Exit code 0: delivered; a code
- * with bit 32 set: failed for good; all else: not now.
+ * with bit 32 set: failed for good; all else: not now. 17, which
+ * nullmailer's modules do not use, says that only some of several recipients
+ * must wait.
  *
  * Whatever a module does, this returns in time: it may not read, never stop
  * writing, leave children, ignore TERM or crash.
@@ -39,14 +41,15 @@ struct qf_delivery {
 	struct qf_wake *wake; /* signals; may be NULL */
 };
 
-enum qf_outcome {
+enum qf_result {
 	QF_DELIVERED,
 	QF_NOT_NOW,
+	QF_SOME_NOT_NOW,
 	QF_FAILED
 };
 
 struct qf_answer {
-	enum qf_outcome outcome;
+	enum qf_result result;
 	bool given;                /* by the module; else the text is ours */
 	char text[QF_ANSWER_SIZE]; /* one line without controls, not empty */
 };
@@ -58,6 +61,6 @@ void qf_deliver(const struct qf_delivery *d, struct qf_answer *answer);
 const char *qf_deliver_refuses(const char *addr, bool is_rcpt);
 
 /* What an exit status of wait(2) means. */
-enum qf_outcome qf_deliver_outcome(int status);
+enum qf_result qf_deliver_result(int status);
 
 #endif

@@ -214,50 +214,69 @@ static void run_module(
 	free(rcpt);
 }
 
+static void deliver(struct attempt *a, const size_t *set, size_t n);
+
 /*
- * Delivers to a set of recipients. A module knows one result for all of them:
- * when that is a failure each half is tried alone, down to single recipients,
- * so that a bad address costs the others nothing and few bad ones among many
- * need few runs.
+ * A module knows one result for all recipients. When it is not the same for
+ * each of them, each half is tried alone, down to single recipients, so that
+ * a bad address costs the others nothing and few bad ones among many need few
+ * runs.
  */
-static void deliver(struct attempt *a, const size_t *set, size_t n)
+static void split(struct attempt *a, const size_t *set, size_t n,
+    const struct qf_answer *answer)
+{
+	struct qf_err e;
+
+	qf_log(QF_LOG_INFO, "not for all; splitting", QF_KS("id", a->job->id),
+	    QF_KS("remote", a->remote->host), QF_KS("text", answer->text));
+	/* From here on each result is worth a write. */
+	if (a->item.fresh &&
+	    a->run->ops->defer(a->run->store, &a->item, a->run->due, &e) < 0) {
+		give_up(a, "can not write the state", &e);
+		return;
+	}
+	deliver(a, set, n / 2);
+	deliver(a, set + n / 2, n - n / 2);
+}
+
+static void set_failed(
+    struct attempt *a, size_t i, const struct qf_answer *answer)
 {
 	struct qf_buf reason = QF_BUF_INIT;
+
+	qf_reason_format(&reason, false, a->remote->host, answer->text);
+	note(a, i, reason.s);
+	qf_buf_free(&reason);
+}
+
+static void deliver(struct attempt *a, const size_t *set, size_t n)
+{
 	struct qf_answer answer;
-	struct qf_err e;
 
 	if (stopped(a->run) || a->job->over)
 		return;
 	run_module(a, set, n, &answer);
-	switch (answer.outcome) {
+	switch (answer.result) {
 	case QF_DELIVERED:
 		qf_log(QF_LOG_INFO, "delivered", QF_KS("id", a->job->id),
 		    QF_KS("remote", a->remote->host),
 		    QF_KS("text", answer.text));
 		set_delivered(a, set, n);
 		break;
+	case QF_SOME_NOT_NOW:
+		if (n > 1)
+			split(a, set, n, &answer);
+		else
+			set_not_now(a, set, n, &answer);
+		break;
 	case QF_NOT_NOW:
 		set_not_now(a, set, n, &answer);
 		break;
 	case QF_FAILED:
-		if (n == 1) {
-			qf_reason_format(
-			    &reason, false, a->remote->host, answer.text);
-			note(a, set[0], reason.s);
-			qf_buf_free(&reason);
-			break;
-		}
-		qf_log(QF_LOG_INFO, "refused; splitting",
-		    QF_KS("id", a->job->id), QF_KS("remote", a->remote->host),
-		    QF_KS("text", answer.text));
-		/* From here on each result is worth a write. */
-		if (a->item.fresh && a->run->ops->defer(a->run->store, &a->item,
-					 a->run->due, &e) < 0) {
-			give_up(a, "can not write the state", &e);
-			break;
-		}
-		deliver(a, set, n / 2);
-		deliver(a, set + n / 2, n - n / 2);
+		if (n > 1)
+			split(a, set, n, &answer);
+		else
+			set_failed(a, set[0], &answer);
 		break;
 	}
 }

@@ -339,6 +339,42 @@ teardown() {
 	grep -q '^Final-Recipient: rfc822; bad2$' "$STUB.message"
 }
 
+@test "one recipient that must wait holds back none of the others" {
+	control remotes 'mx grey'
+	control queuelifetime 3600
+	# As the module smtp does: 17 when some must wait, 16 when all must.
+	module grey <<-'END'
+		#!/bin/bash
+		mapfile -t line <&3
+		wait=0 ok=()
+		for ((i = 1; ; i++)); do
+			rcpt=${line[i]}
+			[[ -n $rcpt ]] || break
+			case $rcpt in
+			grey*) wait=$((wait + 1)) ;;
+			*) ok+=("$rcpt") ;;
+			esac
+		done
+		((wait == 0)) || echo "450 4.2.0 greylisted"
+		((wait == 0 || ${#ok[@]} > 0)) || exit 16
+		((wait == 0)) || exit 17
+		printf '%s\n' "${ok[@]}" >>"$WORLD/delivered"
+		echo "250 ok"
+	END
+	bounce_to_stub
+	enqueue s@test.example a1 a2 grey1 a3 grey2 a4
+	send_once
+	[ "$(sort "$WORLD/delivered" | paste -sd' ')" = "a1 a2 a3 a4" ]
+	[ "$(queued)" -eq 1 ]
+	# What never gets through is returned alone.
+	touch -d '-2 hours' "$QUEUEDIR"/info/*/"$ID"
+	send_once
+	queue_is_empty_but failed
+	[ "$(sort "$WORLD/delivered" | paste -sd' ')" = "a1 a2 a3 a4" ]
+	[ "$(grep -c '^Final-Recipient' "$STUB.message")" -eq 2 ]
+	[ "$(grep -c '^Final-Recipient: rfc822; grey' "$STUB.message")" -eq 2 ]
+}
+
 @test "addresses that no module can be given fail, the others do not" {
 	control remotes 'mx ok'
 	ok_module

@@ -229,7 +229,7 @@ smuggling=(
 	} >"$SCRIPT"
 	start_fake "$SCRIPT"
 	printf 'hi\n' | mail s@x a@y b@y c@y
-	run -16 module
+	run -17 module
 	expect_text "[127.0.0.1]:$PORT: RCPT TO:<b@y>: 450 later (not sent to any of its 3 recipients)"
 	run -35 module
 	expect_text "[127.0.0.1]:$PORT: RCPT TO:<b@y>: 550 never (not sent to any of its 3 recipients)"
