@@ -14,8 +14,7 @@ enum {
 	CTL_FILE_MAX = 64 << 20
 };
 
-/* Can anybody write it who is neither root nor the owner of CONTROLDIR? */
-static int check_modes(
+int qf_ctl_check_modes(
     const struct stat *st, uid_t owner, const char *path, struct qf_err *e)
 {
 	if (st->st_uid != 0 && st->st_uid != owner)
@@ -43,7 +42,7 @@ int qf_ctl_open(struct qf_ctl *c, const char *path, struct qf_err *e)
 	}
 	c->owner = st.st_uid;
 	c->path = qf_strdup(path);
-	if (check_modes(&st, c->owner, path, e) < 0) {
+	if (qf_ctl_check_modes(&st, c->owner, path, e) < 0) {
 		qf_ctl_close(c);
 		return QF_ECONF;
 	}
@@ -77,17 +76,59 @@ static int zero_byte(
 	return rc;
 }
 
+/* No such file: 0; but a link that leads nowhere is one that was meant. */
+static int absent(const struct qf_ctl *c, const char *name, struct qf_err *e)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	struct stat st;
+	int rc;
+
+	if (fstatat(c->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	full_name(&path, c, name);
+	rc = qf_fail(e, QF_ECONF,
+	    "%s: a link to what is not there; make that or remove the link",
+	    path.s);
+	qf_buf_free(&path);
+	return rc;
+}
+
+/* Who can write a folder below CONTROLDIR chooses which files are there. */
+static int check_folder(
+    const struct qf_ctl *c, const char *name, struct qf_err *e)
+{
+	const char *slash = strrchr(name, '/');
+	struct qf_buf path = QF_BUF_INIT;
+	struct stat st;
+	char *folder;
+	int rc = 0;
+
+	if (slash == NULL || name[0] == '/')
+		return 0;
+	folder = qf_strndup(name, (size_t)(slash - name));
+	full_name(&path, c, folder);
+	if (fstatat(c->fd, folder, &st, 0) == 0)
+		rc = qf_ctl_check_modes(&st, c->owner, path.s, e);
+	else if (errno == ENOENT)
+		rc = absent(c, folder, e);
+	qf_buf_free(&path);
+	free(folder);
+	return rc;
+}
+
 int qf_ctl_file(const struct qf_ctl *c, const char *name, struct qf_buf *out,
     struct qf_err *e)
 {
 	struct qf_buf path = QF_BUF_INIT;
 	struct qf_err why;
 	struct stat st;
-	int rc = 1;
-	int fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int rc = 1, fd;
 
+	if (check_folder(c, name, e) < 0)
+		return QF_ECONF;
+	fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
-		return 0;
+		return absent(c, name, e);
 	full_name(&path, c, name);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		rc = qf_fail_sys(e, QF_ECONF, "%s", path.s);
@@ -95,7 +136,7 @@ int qf_ctl_file(const struct qf_ctl *c, const char *name, struct qf_buf *out,
 		rc = qf_fail(e, QF_ECONF, "%s: not a regular file", path.s);
 	else if (st.st_size > CTL_FILE_MAX)
 		rc = qf_fail(e, QF_ECONF, "%s: larger than 64 MiB", path.s);
-	else if (check_modes(&st, c->owner, path.s, e) < 0)
+	else if (qf_ctl_check_modes(&st, c->owner, path.s, e) < 0)
 		rc = QF_ECONF;
 	else if (qf_read_all(fd, out, &why) < 0)
 		rc = qf_fail(e, QF_ECONF, "%s: %s", path.s, why.text);

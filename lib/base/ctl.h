@@ -3,13 +3,15 @@
  * first line for a value, one entry a line for a list, `#` comments.
  *
  * A file that others than root or the owner of CONTROLDIR can write is
- * refused: who can change a control file chooses what happens to mail. Every
+ * refused, and a file in such a folder: who can change a control file chooses
+ * what happens to mail. So is a link that leads nowhere. Every
  * error names the file and, where there is one, the line (FILE:LINE).
  */
 #ifndef QF_BASE_CTL_H
 #define QF_BASE_CTL_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "lib/base/alloc.h"
@@ -29,6 +31,11 @@ struct qf_ctl {
 /* Opens CONTROLDIR: QF_ECONF when it is missing or anybody can write it. */
 int qf_ctl_open(struct qf_ctl *c, const char *path, struct qf_err *e);
 void qf_ctl_close(struct qf_ctl *c);
+
+/* Can nobody write it who is neither root nor `owner`? 0, or QF_ECONF with a
+ * text that starts with the path. */
+int qf_ctl_check_modes(
+    const struct stat *st, uid_t owner, const char *path, struct qf_err *e);
 
 /* Appends a whole file: 1, 0 when there is none, QF_ECONF. The name is
  * relative to CONTROLDIR, or absolute. */

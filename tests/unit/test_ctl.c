@@ -143,6 +143,55 @@ static void test_owner(void **state)
 	qf_buf_free(&b);
 }
 
+static void link_file(const char *name, const char *to)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	assert_int_equal(0, symlink(to, path));
+}
+
+static void test_links(void **state)
+{
+	struct qf_buf b = QF_BUF_INIT;
+
+	(void)state;
+	puts_file("there", "text");
+	link_file("good", "there");
+	assert_int_equal(1, qf_ctl_file(&ctl, "good", &b, &e));
+	link_file("bad", "nowhere");
+	assert_int_equal(QF_ECONF, qf_ctl_file(&ctl, "bad", &b, &e));
+	expect_text("bad", "a link to what is not there");
+	link_file("folder", "nowhere");
+	assert_int_equal(QF_ECONF, qf_ctl_file(&ctl, "folder/x", &b, &e));
+	expect_text("folder", "a link to what is not there");
+	link_file("loop", "loop");
+	assert_int_equal(QF_ECONF, qf_ctl_file(&ctl, "loop", &b, &e));
+	expect_text("loop", "");
+	qf_buf_free(&b);
+}
+
+static void test_folders(void **state)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/sub", dir);
+	assert_int_equal(0, qf_ctl_file(&ctl, "sub/file", &b, &e));
+	assert_int_equal(0, mkdir(path, 0755));
+	assert_int_equal(0, qf_ctl_file(&ctl, "sub/file", &b, &e));
+	puts_file("sub/file", "text");
+	assert_int_equal(1, qf_ctl_file(&ctl, "sub/file", &b, &e));
+	mode("sub", 0775);
+	assert_int_equal(QF_ECONF, qf_ctl_file(&ctl, "sub/file", &b, &e));
+	expect_text("sub", "others can write it");
+	/* whether the file is there or not */
+	assert_int_equal(QF_ECONF, qf_ctl_file(&ctl, "sub/none", &b, &e));
+	mode("sub", 0755);
+	qf_buf_free(&b);
+}
+
 static void test_value(void **state)
 {
 	static const struct {
@@ -262,6 +311,8 @@ int main(void)
 	    CASE(test_directory),
 	    CASE(test_file),
 	    CASE(test_owner),
+	    CASE(test_links),
+	    CASE(test_folders),
 	    CASE(test_value),
 	    CASE(test_lines),
 	    CASE(test_load),
