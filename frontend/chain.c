@@ -16,6 +16,7 @@ struct reader {
 	struct qf_chain *chain;
 	struct qf_stage *stage;
 	struct qf_problems *problems;
+	unsigned seen; /* words of the line so far, by their place in words[] */
 };
 
 static int problem(struct reader *r, const char *fmt, ...)
@@ -97,14 +98,15 @@ static void refuse(struct reader *r, const char *value)
 static const struct word {
 	const char *key;
 	void (*take)(struct reader *r, const char *value);
+	bool repeats;
 } words[] = {
-    {"if", take_if},
-    {"max", take_max},
-    {"timeout", take_timeout},
-    {"onerror", take_onerror},
-    {"max-action", refuse},
-    {"rcpt", refuse},
-    {"shadow", refuse},
+    {"if", take_if, true},
+    {"max", take_max, false},
+    {"timeout", take_timeout, false},
+    {"onerror", take_onerror, false},
+    {"max-action", refuse, true},
+    {"rcpt", refuse, true},
+    {"shadow", refuse, true},
 };
 
 static void take_setting(
@@ -145,10 +147,13 @@ static void take_word(struct reader *r, char *word, size_t room)
 	}
 	*value++ = '\0';
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		if (strcmp(word, words[i].key) == 0) {
-			words[i].take(r, value);
-			return;
-		}
+		if (strcmp(word, words[i].key) != 0)
+			continue;
+		if ((r->seen & 1u << i) != 0 && !words[i].repeats)
+			problem(r, "%s= stands twice; remove one", word);
+		r->seen |= 1u << i;
+		words[i].take(r, value);
+		return;
 	}
 	take_setting(r, word, value, room);
 }
@@ -220,7 +225,7 @@ int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
 		    "%s: no such file, but QFRONT_CHAIN names it", c->file);
 	c->stage = qf_arena_alloc(&c->arena, lines.n * sizeof *c->stage);
 	for (size_t i = 0; i < lines.n; i++) {
-		struct reader r = {c, &c->stage[c->n++], p};
+		struct reader r = {c, &c->stage[c->n++], p, 0};
 
 		read_stage(&r, &lines.v[i]);
 	}

@@ -65,6 +65,38 @@ bool qf_size_parse(struct qf_span text, uint64_t *out)
 	return true;
 }
 
+/* A value that no message can have would switch the stage off in silence. */
+static int check_value(struct term *t, struct qf_span value, struct qf_err *e)
+{
+	switch (t->kind) {
+	case SIZE_BELOW:
+	case SIZE_ABOVE:
+		if (qf_size_parse(value, &t->size))
+			return 0;
+		return qf_fail(e, QF_ECONF,
+		    "\"%.*s\" is no size: use digits and k, M or G",
+		    (int)value.n, value.p);
+	case PATH:
+		if (qf_context_is_path(value))
+			return 0;
+		return qf_fail(e, QF_ECONF,
+		    "\"%.*s\" is no path: use smtp, inject or bounce",
+		    (int)value.n, value.p);
+	case SENDER:
+		if (value.n == 0 || qf_addr_domain(value).n > 0)
+			return 0;
+		return qf_fail(e, QF_ECONF,
+		    "\"%.*s\" has no domain: use sender=USER@DOMAIN or "
+		    "sender=@DOMAIN",
+		    (int)value.n, value.p);
+	case FLAG:
+	case BOUNCE:
+	case LOCAL:
+		break;
+	}
+	return 0;
+}
+
 static int parse_term(
     struct term *t, struct qf_arena *a, struct qf_span text, struct qf_err *e)
 {
@@ -89,12 +121,7 @@ static int parse_term(
 		t->text = w->key != NULL
 			      ? qf_span(w->key)
 			      : qf_span(qf_arena_strndup(a, value.p, value.n));
-		if ((t->kind == SIZE_BELOW || t->kind == SIZE_ABOVE) &&
-		    !qf_size_parse(value, &t->size))
-			return qf_fail(e, QF_ECONF,
-			    "\"%.*s\" is no size: use digits and k, M or G",
-			    (int)value.n, value.p);
-		return 0;
+		return check_value(t, value, e);
 	}
 	return qf_fail(e, QF_ECONF,
 	    "unknown condition \"%.*s\": use relay, auth, local, bounce, "

@@ -28,6 +28,9 @@ static const struct source {
     {"spf.result", false, {"SPFRESULT"}},
 };
 
+static const char path_smtp[] = "smtp", path_inject[] = "inject",
+		  path_bounce[] = "bounce";
+
 static const char *from_environment(const struct source *s)
 {
 	for (const char *const *name = s->env; *name != NULL; name++) {
@@ -47,11 +50,17 @@ void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
 
 	snprintf(c->uid, sizeof c->uid, "%ld", (long)getuid());
 	if (sender[0] == '\0' || strcmp(sender, "#@[]") == 0)
-		c->path = "bounce";
+		c->path = path_bounce;
 	else if (qf_context_get(c, "client.ip") != NULL)
-		c->path = "smtp";
+		c->path = path_smtp;
 	else
-		c->path = "inject";
+		c->path = path_inject;
+}
+
+bool qf_context_is_path(struct qf_span name)
+{
+	return qf_span_is(name, path_smtp) || qf_span_is(name, path_inject) ||
+	       qf_span_is(name, path_bounce);
 }
 
 const char *qf_context_get(const struct qf_context *c, const char *key)

@@ -20,6 +20,8 @@ struct qf_context {
 void qf_context_init(struct qf_context *c, const struct qf_envelope *env);
 /* The value of a key, or NULL. A flag that is set is "1". Borrowed. */
 const char *qf_context_get(const struct qf_context *c, const char *key);
+/* Is it one of the values of `path`? */
+bool qf_context_is_path(struct qf_span name);
 bool qf_context_is(const struct qf_context *c, const char *key);
 
 #endif

@@ -134,6 +134,24 @@ nothing_queued() {
 	[[ $log == *"others can write it"* ]]
 	chmod 644 "$CONTROLDIR/chain"
 
+	ln -sf gone "$CONTROLDIR/chain"
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"$CONTROLDIR/chain: a link to what is not there"* ]]
+	rm "$CONTROLDIR/chain"
+
+	control chain 'misbehave do=mark if=path=smpt'
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"$CONTROLDIR/chain:1"*smpt* ]]
+
+	control chain 'misbehave do=nothing'
+	chmod 777 "$CONTROLDIR/plugins"
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"$CONTROLDIR/plugins: others can write it"* ]]
+	chmod 755 "$CONTROLDIR/plugins"
+
 	control timeoutchain soon
 	send
 	[ "$status" -eq 55 ]
