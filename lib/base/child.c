@@ -32,15 +32,15 @@ static void default_signals(void)
 
 /*
  * Moves the descriptors to their places. Sources are first copied above all
- * targets, so that no target overwrites a source still to come. The error
- * pipe ends up right above them.
+ * targets, so that no target overwrites a source still to come; so is the
+ * pipe that reports errors, which stays open whatever fails here.
  */
 static int place_fds(const struct qf_child_spec *spec, int *report)
 {
 	int top = STDERR_FILENO;
 	int high[FDS_MAX], keep[FDS_MAX + 1];
 	bool given[3] = {false, false, false};
-	int null;
+	int null, moved;
 
 	if (spec->nfds > FDS_MAX) {
 		errno = EINVAL;
@@ -52,9 +52,10 @@ static int place_fds(const struct qf_child_spec *spec, int *report)
 		if (spec->fds[i].to <= STDERR_FILENO)
 			given[spec->fds[i].to] = true;
 	}
-	*report = fcntl(*report, F_DUPFD_CLOEXEC, top + 1);
-	if (*report < 0)
+	moved = fcntl(*report, F_DUPFD_CLOEXEC, top + 1);
+	if (moved < 0)
 		return -1;
+	*report = moved;
 	for (size_t i = 0; i < spec->nfds; i++) {
 		high[i] = fcntl(spec->fds[i].from, F_DUPFD_CLOEXEC, top + 1);
 		if (high[i] < 0)
@@ -70,10 +71,6 @@ static int place_fds(const struct qf_child_spec *spec, int *report)
 		if (dup2(high[i], spec->fds[i].to) < 0)
 			return -1;
 	}
-	if (dup2(*report, top + 1) < 0)
-		return -1;
-	*report = top + 1;
-	fcntl(*report, F_SETFD, FD_CLOEXEC);
 	for (size_t i = 0; i < spec->nfds; i++)
 		keep[i] = spec->fds[i].to;
 	keep[spec->nfds] = *report;
@@ -132,8 +129,9 @@ int qf_child_start(
 			    spec->envp != NULL ? spec->envp : environ);
 		}
 		why = errno;
+		/* A program that was never there has no exit code. */
 		if (qf_write_all(p[1], &why, sizeof why) < 0)
-			_exit(126);
+			kill(getpid(), SIGKILL);
 		_exit(127);
 	}
 	close(p[1]);
