@@ -34,17 +34,6 @@ static void set_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int write_received(struct qf_intake *in, struct qf_err *e)
-{
-	struct qf_buf line = QF_BUF_INIT;
-	int rc;
-
-	qf_received_now(&line, getuid());
-	rc = store->write(in, line.s, line.len, e);
-	qf_buf_free(&line);
-	return rc;
-}
-
 static int copy_message(struct qf_intake *in, struct qf_err *e)
 {
 	static char chunk[QF_IO_CHUNK];
@@ -74,27 +63,34 @@ static int commit(
 	sigaddset(&alarms, SIGALRM);
 	sigprocmask(SIG_BLOCK, &alarms, NULL);
 	rc = store->commit(in, env, (long)getuid(), (long)getpid(), id, e);
-	if (rc == 0)
-		qf_log(QF_LOG_INFO, "queued", QF_KS("id", id),
-		    QF_KS("from", qf_envelope_sender(env)),
-		    QF_KU("rcpts", env->nrcpt), QF_KD("qp", getpid()));
-	return rc;
+	if (rc < 0)
+		return rc;
+	/* Too little memory to log it is no reason to say it failed. */
+	qf_alloc_exit_code(0);
+	qf_log(QF_LOG_INFO, "queued", QF_KS("id", id),
+	    QF_KS("from", qf_envelope_sender(env)), QF_KU("rcpts", env->nrcpt),
+	    QF_KD("qp", getpid()));
+	return 0;
 }
 
 static int take_message(struct qf_store *st, struct qf_err *e)
 {
 	struct qf_envelope env = QF_ENVELOPE_INIT;
+	struct qf_buf received = QF_BUF_INIT;
 	struct qf_intake *in = NULL;
 	int rc;
 
+	/* Before there is a file: looking up the user may end the process. */
+	qf_received_now(&received, getuid());
 	if ((rc = store->begin(st, &in, e)) < 0 ||
-	    (rc = write_received(in, e)) < 0 ||
+	    (rc = store->write(in, received.s, received.len, e)) < 0 ||
 	    (rc = copy_message(in, e)) < 0 ||
 	    (rc = qf_envelope_read(&env, STDOUT_FILENO, e)) < 0)
 		goto out;
 	rc = commit(&in, &env, e);
 out:
 	store->abort(&in);
+	qf_buf_free(&received);
 	qf_envelope_free(&env);
 	return rc;
 }

@@ -170,9 +170,9 @@ static int open_message(struct qf_intake *in, struct qf_err *e)
 }
 
 /* Removes what was made, the commit first. */
-static void drop(struct qf_intake **inp)
+static void undo(void *arg)
 {
-	struct qf_intake *in = *inp;
+	struct qf_intake *in = arg;
 
 	if (in->in_todo)
 		qf_sd_remove(in->st, QF_SD_TODO, in->id, NULL);
@@ -181,6 +181,14 @@ static void drop(struct qf_intake **inp)
 	if (in->in_mess)
 		qf_sd_remove(in->st, QF_SD_MESS, in->id, NULL);
 	drop_message(in);
+}
+
+static void drop(struct qf_intake **inp)
+{
+	struct qf_intake *in = *inp;
+
+	qf_alloc_undo(NULL, NULL);
+	undo(in);
 	qf_close(&in->envelope);
 	free(in);
 	*inp = NULL;
@@ -195,6 +203,7 @@ int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e)
 	int nheld = 0, rc;
 
 	*in = (struct qf_intake){.st = st, .message = -1, .envelope = -1};
+	qf_alloc_undo(undo, in);
 	while ((rc = open_message(in, e)) == 0 && id_is_taken(in)) {
 		if (nheld == ID_TRIES) {
 			rc = qf_fail(e, QF_EMESS,

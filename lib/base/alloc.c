@@ -6,10 +6,18 @@
 #include <unistd.h>
 
 static int exit_code = 111;
+static void (*undo_last)(void *arg);
+static void *undo_arg;
 
 void qf_alloc_exit_code(int code)
 {
 	exit_code = code;
+}
+
+void qf_alloc_undo(void (*undo)(void *arg), void *arg)
+{
+	undo_last = undo;
+	undo_arg = arg;
 }
 
 static void *must(void *p)
@@ -18,6 +26,8 @@ static void *must(void *p)
 
 	if (p != NULL)
 		return p;
+	if (undo_last != NULL)
+		undo_last(undo_arg);
 	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
 		_exit(exit_code);
 	_exit(exit_code);

@@ -3,7 +3,8 @@
  *
  * Running out of memory is the one error that no caller handles: the process
  * ends at once with the code that its main chose (the front end and the queue
- * choose 51, which is temporary), and what it had not committed is gone.
+ * choose 51, which is temporary), and what it had not committed is gone or
+ * undone.
  */
 #ifndef QF_BASE_ALLOC_H
 #define QF_BASE_ALLOC_H
@@ -12,6 +13,9 @@
 
 /* The exit code of a process that runs out of memory; 111 unless set. */
 void qf_alloc_exit_code(int code);
+/* What is called before that exit, to undo what must not stay; it can not
+ * allocate. One at a time; NULL: nothing, as at the start. */
+void qf_alloc_undo(void (*undo)(void *arg), void *arg);
 
 void *qf_alloc(size_t n); /* zeroed; the caller frees with free() */
 void *qf_realloc(void *p, size_t n);

@@ -104,11 +104,33 @@ static void too_much_for_an_arena(void)
 	qf_arena_alloc(&a, SIZE_MAX);
 }
 
+static void leave(void *arg)
+{
+	_exit(*(int *)arg);
+}
+
+static void too_much_with_undo(void)
+{
+	int code = 7;
+
+	qf_alloc_undo(leave, &code);
+	too_much();
+}
+
+static void too_much_without_undo(void)
+{
+	qf_alloc_undo(leave, NULL);
+	qf_alloc_undo(NULL, NULL);
+	too_much();
+}
+
 static void test_out_of_memory(void **state)
 {
 	(void)state;
 	assert_int_equal(111, exit_code_of(too_much));
 	assert_int_equal(51, exit_code_of(too_much_for_an_arena));
+	assert_int_equal(7, exit_code_of(too_much_with_undo));
+	assert_int_equal(111, exit_code_of(too_much_without_undo));
 }
 
 int main(void)
