@@ -35,6 +35,7 @@ enum qf_module_exit {
 	QF_MODULE_SOME_LATER = 17, /* ... to some of several recipients */
 	QF_MODULE_CONFIG = 18,     /* the options can not be read */
 	QF_MODULE_BIND = 19,       /* the source address can not be used */
+	QF_MODULE_MEMORY = 21,     /* out of memory */
 	QF_MODULE_PERMANENT = 35   /* the server refused the message */
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/net/dial.h"
@@ -184,6 +185,7 @@ int main(int argc, char **argv)
 	struct qf_err e;
 	int rc;
 
+	qf_alloc_exit_code(QF_MODULE_MEMORY);
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
 	rc = qf_module_args(options, &set, argc, argv, &e);
