@@ -7,6 +7,10 @@
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
 
+/* The size of a struct when `last` was its last field. */
+#define SIZE_THROUGH(type, last)                                               \
+	(offsetof(struct type, last) + sizeof(((struct type *)0)->last))
+
 int qf_txn_open(struct qf_txn *t, int message,
     const struct qf_envelope *envelope, const struct qf_context *context,
     struct qf_err *e)
@@ -125,7 +129,8 @@ static int32_t host_header_get(
 	struct qf_field field = {.size = sizeof field};
 	uint32_t room = out->size < sizeof field ? out->size : sizeof field;
 
-	if (index >= m->txn->message.nfields)
+	if (out->size < SIZE_THROUGH(qf_field, raw) ||
+	    index >= m->txn->message.nfields)
 		return QF_EINVAL;
 	f = &m->txn->message.field[index];
 	field.flags = f->malformed ? QF_FIELD_MALFORMED : 0;
@@ -197,7 +202,7 @@ static bool may(struct qf_msg *m, uint64_t effect)
 {
 	if ((m->effects & effect) != 0)
 		return true;
-	m->trespassed = true;
+	m->offence = "tried an edit that it does not declare";
 	return false;
 }
 
@@ -288,6 +293,11 @@ static int32_t host_verdict(struct qf_msg *m, const struct qf_verdict *v)
 	struct qf_verdict full = {0};
 	struct qf_judgement *j = &m->judgement;
 
+	/* Zeros in place of a class would be a PASS. */
+	if (v->size < SIZE_THROUGH(qf_verdict, text)) {
+		m->offence = "gave a verdict without its size";
+		return QF_EINVAL;
+	}
 	memcpy(&full, v, v->size < sizeof full ? v->size : sizeof full);
 	j->class_ = full.class_;
 	j->category = full.category;

@@ -51,7 +51,7 @@ struct qf_msg {
 	struct qf_edits edits;
 	struct qf_judgement judgement;
 	bool judged;
-	bool trespassed; /* it tried an edit that it had not declared */
+	const char *offence; /* what it did that plugins must not, or NULL */
 };
 
 const struct qf_host *qf_host_table(void);

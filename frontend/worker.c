@@ -125,13 +125,15 @@ static int open_stage(
  * class that it may give, and must have kept to what it declares. */
 static const char *why_broken(const struct qf_msg *m, int32_t rc)
 {
-	if (m->trespassed)
-		return "tried an edit that it does not declare";
+	if (m->offence != NULL)
+		return m->offence;
 	if (rc < 0)
 		return "failed";
 	if (rc > QF_BROKEN)
 		return "answered with a class that this host does not know";
-	if (rc == QF_DISCARD && !(m->effects & QF_EFFECT_DROP))
+	if (!(m->effects & QF_EFFECT_DROP) &&
+	    (rc == QF_DISCARD ||
+		qf_edits_drop_all(&m->edits, &m->txn->envelope)))
 		return "would discard mail, which it does not declare";
 	if (m->judged && m->judgement.class_ != (uint32_t)rc)
 		return "gave one verdict and returned another";
@@ -243,6 +245,8 @@ static int run_stage(struct worker *w, size_t i)
 			return rc;
 		call(w, s, &live, &j, &edits);
 		close_stage(&live);
+		if (w->problems.count > 0)
+			return trouble(w, &w->problems.first);
 	}
 	broken = j.class_ == QF_BROKEN;
 	if (broken)

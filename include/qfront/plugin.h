@@ -68,7 +68,7 @@ struct qf_iter {
 #define QF_EFFECT_RCPT   (UINT64_C(1) << 2) /* recipients */
 #define QF_EFFECT_SENDER (UINT64_C(1) << 3) /* envelope sender */
 #define QF_EFFECT_SEAL   (UINT64_C(1) << 4) /* signs: no edits after it */
-#define QF_EFFECT_DROP   (UINT64_C(1) << 5) /* may DISCARD */
+#define QF_EFFECT_DROP   (UINT64_C(1) << 5) /* may DISCARD, drop all rcpts */
 
 /* Flags: what the host must know before it runs a plugin. */
 #define QF_FLAG_WARM    (UINT64_C(1) << 0) /* only inside the daemon */
@@ -153,6 +153,7 @@ struct qf_host {
 
 	/* header (RFC 5322 section 2.2) */
 	int32_t (*header_count)(struct qf_msg *m);
+	/* Set out->size before the call. */
 	int32_t (*header_get)(
 	    struct qf_msg *m, uint32_t index, struct qf_field *out);
 	/* The first field of that name (no case) at or after `from`: its
@@ -189,7 +190,8 @@ struct qf_host {
 
 	/* verdict: the details of the class that message() returns. The host
 	 * copies them. Returns v->class_, so that `return h->verdict(m, &v)`
-	 * ends message(). */
+	 * ends message(). One without its size is QF_EINVAL, and the stage is
+	 * broken. */
 	int32_t (*verdict)(struct qf_msg *m, const struct qf_verdict *v);
 
 	/* config: one setting of the stage, or QF_ENOENT. */

@@ -256,15 +256,42 @@ static void join(struct qf_message *m)
 		m->size += m->body[i].n;
 }
 
-static void drop_rcpts(const struct qf_edits *ed, struct qf_envelope *env)
+/* Per recipient: will it go? For the caller to free. */
+static bool *mark_drops(
+    const struct qf_edits *ed, const struct qf_envelope *env)
 {
 	bool *drop = qf_alloc(env->nrcpt * sizeof *drop);
-	size_t n = 0;
 
 	for (size_t i = 0; i < ed->n; i++) {
 		if (ed->v[i].kind == QF_EDIT_RCPT_DROP)
 			drop[ed->v[i].index] = true;
 	}
+	return drop;
+}
+
+bool qf_edits_drop_all(const struct qf_edits *ed, const struct qf_envelope *env)
+{
+	bool *drop;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ed->n; i++) {
+		if (ed->v[i].kind == QF_EDIT_RCPT_ADD)
+			return false;
+	}
+	if (ed->n < env->nrcpt || env->nrcpt == 0)
+		return false;
+	drop = mark_drops(ed, env);
+	while (n < env->nrcpt && drop[n])
+		n++;
+	free(drop);
+	return n == env->nrcpt;
+}
+
+static void drop_rcpts(const struct qf_edits *ed, struct qf_envelope *env)
+{
+	bool *drop = mark_drops(ed, env);
+	size_t n = 0;
+
 	for (size_t i = 0; i < env->nrcpt; i++) {
 		if (!drop[i])
 			env->rcpt[n++] = env->rcpt[i];

@@ -70,6 +70,10 @@ int qf_edit_rcpt_drop(
     struct qf_edits *ed, const struct qf_envelope *env, uint32_t index);
 int qf_edit_sender_set(struct qf_edits *ed, const char *address);
 
+/* Would they take the last recipient of a message that has some? */
+bool qf_edits_drop_all(
+    const struct qf_edits *ed, const struct qf_envelope *env);
+
 /* Applies all and empties the list, in time linear in fields and edits. The
  * message takes the bytes over. m and env are those that the edits were staged
  * against. */

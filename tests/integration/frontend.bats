@@ -189,14 +189,38 @@ nothing_queued() {
 
 # What each kind of misbehaviour costs when onerror is left alone.
 @test "whatever a plugin does, a broken stage defers and leaves no trace" {
-	for do in crash leave fail nonsense trespass drop two-verdicts \
-		scribble init-crashes; do
+	for do in crash leave fail nonsense trespass drop drop-all \
+		two-verdicts no-size no-field-size scribble init-crashes; do
 		control chain "misbehave do=$do"
 		send
 		echo "$do"
 		[ "$status" -eq 71 ]
 		nothing_queued
 	done
+}
+
+@test "a plugin that can not start defers, whatever code it gives" {
+	control chain 'misbehave do=init-fails onerror=reject'
+	send
+	[ "$status" -eq 56 ]
+	control chain 'misbehave do=init-too-long onerror=reject'
+	send
+	[ "$status" -eq 81 ]
+	[[ $log == *"$CONTROLDIR/chain:1"*"could not start"* ]]
+	nothing_queued
+}
+
+@test "a list that a plugin can not read defers, even when it goes on" {
+	control chain 'misbehave do=late-list'
+	send
+	[ "$status" -eq 0 ]
+	control plugins/misbehave.list line
+	chmod 666 "$CONTROLDIR/plugins/misbehave.list"
+	rm got.message
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *"$CONTROLDIR/plugins/misbehave.list: others"* ]]
+	nothing_queued
 }
 
 @test "a stage that hangs is cut at its timeout" {
@@ -221,7 +245,8 @@ nothing_queued() {
 }
 
 @test "onerror decides: pass, reject, and no edit of a broken stage" {
-	for do in crash leave fail nonsense trespass scribble; do
+	for do in crash leave fail nonsense trespass drop-all no-size \
+		scribble; do
 		echo "$do"
 		control chain "misbehave do=$do onerror=pass"
 		send
@@ -384,6 +409,16 @@ nobody_is_left() {
 	[ "$status" -eq 0 ]
 	cmp m got.message
 	envelope new@x.example added@y.example | cmp - got.envelope
+}
+
+@test "edits do not change where a message comes from" {
+	control chain 'misbehave do=readdress' 'secret do=mark if=bounce' \
+		'misbehave@b do=mark if=!bounce'
+	envelope '' rcpt@test.example >bounce
+	send m bounce
+	[ "$status" -eq 0 ]
+	[ "$(grep -c X-Trace got.message)" -eq 1 ]
+	[[ $log == *'name=secret verdict=pass'* ]]
 }
 
 @test "settings: file, then chain line, then environment" {

@@ -16,6 +16,8 @@ struct state {
 	char act[32];
 };
 
+static const struct qf_conf *conf; /* of the stage that was opened last */
+
 static int32_t judge(const struct qf_host *h, struct qf_msg *m, uint32_t class_,
     uint32_t category, uint32_t code)
 {
@@ -108,6 +110,41 @@ static int32_t two_verdicts(const struct qf_host *h, struct qf_msg *m)
 	return QF_PASS;
 }
 
+static int32_t drop_all(const struct qf_host *h, struct qf_msg *m)
+{
+	h->header_insert(m, 0, "X-Trace", "drop-all");
+	h->rcpt_drop(m, 0);
+	return QF_PASS;
+}
+
+static int32_t no_size(const struct qf_host *h, struct qf_msg *m)
+{
+	struct qf_verdict v = {.class_ = QF_REJECT, .category = QF_CAT_VIRUS};
+
+	h->header_insert(m, 0, "X-Trace", "no-size");
+	return h->verdict(m, &v);
+}
+
+/* The first field by a host call whose struct has no size. */
+static int32_t no_field_size(const struct qf_host *h, struct qf_msg *m)
+{
+	struct qf_field f = {0};
+
+	return h->header_get(m, 0, &f);
+}
+
+/* A list that can not be read, and takes it for an empty one. */
+static int32_t late_list(const struct qf_host *h, struct qf_msg *m)
+{
+	struct qf_iter it = {0};
+	struct qf_span line;
+
+	(void)m;
+	while (h->conf_list_next(conf, "list", &it, &line, NULL) == 1)
+		;
+	return QF_PASS;
+}
+
 /* Writes to all descriptors that it can find, and leaks one. */
 static int32_t scribble(const struct qf_host *h, struct qf_msg *m)
 {
@@ -177,6 +214,10 @@ static const struct act {
     {"nonsense", nonsense},
     {"trespass", trespass},
     {"drop", drop},
+    {"drop-all", drop_all},
+    {"no-size", no_size},
+    {"no-field-size", no_field_size},
+    {"late-list", late_list},
     {"two-verdicts", two_verdicts},
     {"scribble", scribble},
     {"defer-as-31", defer_as_31},
@@ -209,9 +250,14 @@ static int32_t init(
 		return QF_ENOMEM;
 	if (h->conf_get(c, "do", &act) == 0 && act.n < sizeof s->act)
 		memcpy(s->act, act.p, act.n);
+	conf = c;
 	if (strcmp(s->act, "init-fails") == 0) {
 		free(s);
 		return QF_ENET;
+	}
+	if (strcmp(s->act, "init-too-long") == 0) {
+		free(s);
+		return QF_ETOOLONG;
 	}
 	if (strcmp(s->act, "init-crashes") == 0)
 		raise(SIGSEGV);

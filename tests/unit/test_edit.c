@@ -246,6 +246,31 @@ static void test_envelope(void **state)
 	end(&w);
 }
 
+static void test_drop_all(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, qf_span("A: 1\n\n"));
+	assert_false(qf_edits_drop_all(&w.ed, &w.env));
+	qf_edit_rcpt_drop(&w.ed, &w.env, 0);
+	qf_edit_rcpt_drop(&w.ed, &w.env, 2);
+	qf_edit_rcpt_drop(&w.ed, &w.env, 2);
+	assert_false(qf_edits_drop_all(&w.ed, &w.env));
+	qf_edit_rcpt_drop(&w.ed, &w.env, 1);
+	assert_true(qf_edits_drop_all(&w.ed, &w.env));
+	qf_edit_rcpt_add(&w.ed, "four");
+	assert_false(qf_edits_drop_all(&w.ed, &w.env));
+	apply(&w);
+	expect_envelope(&w, "a@b,four");
+	/* what has none can not lose the last one */
+	qf_edit_rcpt_drop(&w.ed, &w.env, 0);
+	apply(&w);
+	qf_edit_sender_set(&w.ed, "");
+	assert_false(qf_edits_drop_all(&w.ed, &w.env));
+	end(&w);
+}
+
 static void test_clear(void **state)
 {
 	struct world w;
@@ -404,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(test_joints),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_envelope),
+	    cmocka_unit_test(test_drop_all),
 	    cmocka_unit_test(test_clear),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_property),
