@@ -328,6 +328,7 @@ static void shut_fds(const struct qf_work *work, int sock)
 	const int keep[] = {work->message, work->ctl->fd, sock};
 	int null;
 
+	qf_log_renew();
 	qf_close_others(keep, sizeof keep / sizeof *keep);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)

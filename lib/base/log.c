@@ -41,6 +41,14 @@ void qf_log_open_env(const char *program, enum qf_log_target fallback)
 	qf_log_open(program, fallback, QF_LOG_INFO);
 }
 
+void qf_log_renew(void)
+{
+	if (log_target != QF_LOG_TO_SYSLOG)
+		return;
+	closelog();
+	openlog(log_program, LOG_PID, LOG_MAIL);
+}
+
 void qf_log_export(void)
 {
 	setenv("QFRONT_LOG", target_name[log_target], 1);

@@ -28,6 +28,9 @@ void qf_log_open(const char *program, enum qf_log_target target, int max_level);
 /* The same, where the variable QFRONT_LOG says (stderr, syslog or none), else
  * at fallback. */
 void qf_log_open_env(const char *program, enum qf_log_target fallback);
+/* For a process that closes descriptors which it does not know: the log takes
+ * up a new one when it needs it. */
+void qf_log_renew(void);
 /* Sets QFRONT_LOG to where this log goes, for the programs that we start. */
 void qf_log_export(void);
 /* Does the log go to descriptor 2? */
