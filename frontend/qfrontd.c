@@ -64,10 +64,12 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 }
 
 /* Keeps the message at a descriptor above the standard ones, which workers
- * close, and copies what others could still change. */
+ * close, and copies what others could still change, and the rest of what
+ * somebody has begun to read. */
 static int secure_message(struct once *o, struct qf_err *e)
 {
-	if (qf_spool_is_private(STDIN_FILENO)) {
+	if (qf_spool_is_private(STDIN_FILENO) &&
+	    lseek(STDIN_FILENO, 0, SEEK_CUR) == 0) {
 		o->message.fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (o->message.fd < 0)
 			return qf_fail_sys(e, QF_EPIPE, "dup");
