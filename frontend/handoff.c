@@ -37,6 +37,14 @@ static int split_program(
 	return 0;
 }
 
+/* Our own queue runs no filters, whoever names it. */
+static bool is_our_queue(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : program, "qfront-queue") == 0;
+}
+
 static int check_filters(struct qf_err *e)
 {
 	for (size_t i = 0;
@@ -71,11 +79,12 @@ int qf_next_choose(struct qf_next *next, const char *control, char *const *argv,
 		    &next->argv, control, "control file queueprog", e);
 	}
 	if (rc == 0 && next->argv.n == 0) {
-		next->builtin = true;
 		qf_dir_join(&text, QF_DIR_SBIN, "qfront-queue");
 		qf_strv_add(&next->argv, text.s);
-		rc = check_filters(e);
 	}
+	next->builtin = rc == 0 && is_our_queue(next->argv.v[0]);
+	if (next->builtin)
+		rc = check_filters(e);
 	qf_buf_free(&text);
 	return rc;
 }
