@@ -142,6 +142,7 @@ int qf_next_exec(
 	}
 	unsetenv("QMAILQUEUE");
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	execvp(next->argv.v[0], next->argv.v);
 	qf_fail_sys(e, QF_EEXEC, "can not execute %s", next->argv.v[0]);
 	qf_close(&high);

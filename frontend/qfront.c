@@ -72,6 +72,7 @@ static int run_once(char *const *next, size_t n)
 int main(int argc, char **argv)
 {
 	struct qf_err e;
+	int rc;
 
 	qf_alloc_exit_code(51);
 	qf_qqguard_log("qfront");
@@ -79,10 +80,11 @@ int main(int argc, char **argv)
 	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0)
 		return fail("message not read", &e);
 	qf_open_std();
-	if (qf_qqguard_start(&e) < 0)
-		return fail("environment", &e);
+	rc = qf_qqguard_start(&e);
 	if (qf_env("NULLQUEUE") != NULL)
 		return discard();
+	if (rc < 0)
+		return fail("environment", &e);
 	if (take(STDIN_FILENO, &e) < 0 || take(STDOUT_FILENO, &e) < 0)
 		return fail("message not read", &e);
 	return run_once(argv + 1, (size_t)(argc - 1));

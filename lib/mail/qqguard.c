@@ -36,19 +36,34 @@ static void set_bug_signals(void (*handler)(int))
 #endif
 }
 
+/* The clock must tick whatever the caller blocks, and errors of writing come as
+ * errors. */
+static void set_signals(void)
+{
+	sigset_t late;
+
+	set_bug_signals(die_of_bug);
+	signal(SIGALRM, die_late);
+	sigemptyset(&late);
+	sigaddset(&late, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &late, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 int qf_qqguard_start(struct qf_err *e)
 {
 	const char *death = qf_env("DEATH");
 	unsigned long long seconds = QF_DEATH_DEFAULT;
+	bool good = death == NULL ||
+		    (qf_span_u64(qf_span(death), QF_DEATH_MAX, &seconds) &&
+			seconds > 0);
 
-	if (death != NULL &&
-	    (!qf_span_u64(qf_span(death), QF_DEATH_MAX, &seconds) ||
-		seconds == 0))
+	set_signals();
+	alarm((unsigned)(good ? seconds : QF_DEATH_DEFAULT));
+	if (!good)
 		return qf_fail(e, QF_ECONF, "DEATH=%s: give seconds, 1 to %d",
 		    death, QF_DEATH_MAX);
-	set_bug_signals(die_of_bug);
-	signal(SIGALRM, die_late);
-	alarm((unsigned)seconds);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
  * The clock and the signals of a program with the qmail-queue interface:
  * DEATH (seconds, 86400 by default) bounds its run, with exit code 52; a bug
- * signal ends it with 81 (qmail-queue(8)).
+ * signal ends it with 81 (qmail-queue(8)). A pipe without reader or a file that
+ * is too large is an error of write(), and no signal.
  */
 #ifndef QF_MAIL_QQGUARD_H
 #define QF_MAIL_QQGUARD_H
@@ -15,9 +16,11 @@ enum {
 	QF_DEATH_MAX = 36 * 3600 - 1
 };
 
-/* QF_ECONF when DEATH is no number of seconds from 1 to QF_DEATH_MAX. */
+/* QF_ECONF when DEATH is no number of seconds from 1 to QF_DEATH_MAX; the
+ * default bounds the run then. */
 int qf_qqguard_start(struct qf_err *e);
-/* Default signals again, for a child that is to die of them. */
+/* Without clock, and with default signals for bugs: for a child that is to die
+ * of them. */
 void qf_qqguard_stop(void);
 
 /* Opens the log of a front end: where QFRONT_LOG says, else on descriptor 2;

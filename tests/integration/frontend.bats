@@ -74,6 +74,9 @@ nothing_queued() {
 	NULLQUEUE='' send
 	[ "$status" -eq 0 ]
 	nothing_queued
+	NULLQUEUE=1 DEATH=soon send
+	[ "$status" -eq 0 ]
+	nothing_queued
 	# Both descriptors are read to their end: the writers are not cut off.
 	mkfifo f0 f1
 	head -c 300000 /dev/zero >f0 &
@@ -484,15 +487,51 @@ nobody_is_left() {
 		[ "$status" -eq 55 ]
 		[[ $log == *"$name is set"* ]]
 	done
+	# Also when our own queue is named.
+	QHPSI=x answer inject m e "$SBIN/qfront-queue"
+	[ "$status" -eq 55 ]
 	# An outside queue program may honour it.
 	QHPSI=x send
 	[ "$status" -eq 0 ]
 }
 
-@test "DEATH bounds the run" {
+@test "qfrontd takes what is left of a message that somebody began to read" {
+	cp m unlinked
+	exec {in}<unlinked
+	rm unlinked
+	IFS= read -r -u "$in" line
+	answer "$SBIN/qfrontd" --once "$TESTLIB/stubqueue" 0<&"$in" 1<e
+	exec {in}<&-
+	[ "$status" -eq 0 ]
+	tail -n +2 m | cmp - got.message
+}
+
+@test "a log that nobody reads does not stop mail" {
+	control chain 'misbehave do=mark onerror=reject'
+	mkfifo f
+	exec {both}<>f
+	exec {log}>f
+	exec {both}<&-
+	status=0
+	# The harness may have left the signal ignored.
+	env --default-signal=PIPE "$SBIN/qfront" "$TESTLIB/stubqueue" \
+		0<m 1<e 2>&"$log" || status=$?
+	exec {log}>&-
+	[ "$status" -eq 0 ]
+	[ "$(head -n 1 got.message)" = 'X-Trace: mark' ]
+}
+
+@test "DEATH bounds the run, even when the caller blocks its signal" {
 	mkfifo f
 	exec {hold}<>f
 	DEATH=1 send f
+	exec {hold}>&-
+	[ "$status" -eq 52 ]
+	mkfifo g
+	exec {hold}<>g
+	status=0
+	DEATH=1 timeout "$PATIENCE" env --block-signal=ALRM "$SBIN/qfront" \
+		"$TESTLIB/stubqueue" 0<g 1<e || status=$?
 	exec {hold}>&-
 	[ "$status" -eq 52 ]
 	DEATH=soon send
