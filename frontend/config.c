@@ -75,7 +75,7 @@ static void check_stage(const struct qf_ctl *ctl, const struct qf_chain *chain,
 	/* What has no name was reported when it was read. */
 	if (strcmp(stage->plugin, "?") == 0)
 		return;
-	if (qf_plugin_load(&loaded, stage->plugin, &e) < 0) {
+	if (qf_plugin_load(&loaded, stage->plugin, ctl->owner, &e) < 0) {
 		qf_err_context(&e, "%s:%u", chain->file, stage->line);
 		qf_problem_err(p, &e);
 		return;

@@ -1,12 +1,14 @@
 #include "frontend/loader.h"
 
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <ltdl.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "frontend/host.h"
 #include "lib/base/buf.h"
+#include "lib/base/ctl.h"
 #include "lib/base/paths.h"
 
 /* The fields that version 1.0 had: no plugin can be smaller. */
@@ -56,7 +58,19 @@ int qf_plugin_adopt(struct qf_plugin *out, const struct qf_plugin *from,
 	return 0;
 }
 
-static lt_dlhandle open_file(const char *path)
+/* Who can write a plugin runs in our name: the rule of control files. */
+static int check_file(const char *path, uid_t owner, struct qf_err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return qf_fail_sys(e, QF_EPLUGIN, "%s", path);
+	if (qf_ctl_check_modes(&st, owner, path, e) < 0)
+		return e->rc = QF_EPLUGIN;
+	return 0;
+}
+
+static lt_dlhandle open_local(const char *path)
 {
 	lt_dladvise advise;
 	lt_dlhandle handle = NULL;
@@ -69,10 +83,29 @@ static lt_dlhandle open_file(const char *path)
 	return handle;
 }
 
-int qf_plugin_load(struct qf_loaded *l, const char *name, struct qf_err *e)
+/* libltdl binds symbols when they are first called, which is too late to
+ * refuse the plugin, and says "file not found" for everything. So the object
+ * is opened once before, bound at once and with the reason of a failure. */
+static int open_file(lt_dlhandle *out, const char *path, struct qf_err *e)
+{
+	void *bound = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	int rc = 0;
+
+	if (bound == NULL)
+		return qf_fail(e, QF_EPLUGIN, "%s", dlerror());
+	*out = open_local(path);
+	if (*out == NULL)
+		rc = qf_fail(e, QF_EPLUGIN, "%s: %s", path, lt_dlerror());
+	dlclose(bound);
+	return rc;
+}
+
+int qf_plugin_load(
+    struct qf_loaded *l, const char *name, uid_t owner, struct qf_err *e)
 {
 	struct qf_buf path = QF_BUF_INIT;
 	const struct qf_plugin *from;
+	lt_dlhandle handle = NULL;
 	int rc = 0;
 
 	*l = (struct qf_loaded){0};
@@ -82,19 +115,14 @@ int qf_plugin_load(struct qf_loaded *l, const char *name, struct qf_err *e)
 		rc = qf_fail(e, QF_EPLUGIN, "libltdl: %s", lt_dlerror());
 		goto out;
 	}
-	l->handle = open_file(path.s);
-	if (l->handle == NULL) {
-		/* libltdl says "file not found" for everything. */
-		if (access(path.s, R_OK) < 0)
-			rc = qf_fail_sys(
-			    e, QF_EPLUGIN, "plugin %s: %s", name, path.s);
-		else
-			rc = qf_fail(e, QF_EPLUGIN, "plugin %s: %s: %s", name,
-			    path.s, lt_dlerror());
+	if (check_file(path.s, owner, e) < 0 ||
+	    open_file(&handle, path.s, e) < 0) {
+		rc = qf_err_context(e, "plugin %s", name);
 		lt_dlexit();
 		goto out;
 	}
-	from = lt_dlsym(l->handle, QF_PLUGIN_SYMBOL);
+	l->handle = handle;
+	from = lt_dlsym(handle, QF_PLUGIN_SYMBOL);
 	if (from == NULL)
 		rc = qf_fail(e, QF_ESYMBOL,
 		    "plugin %s: %s does not export %s; it is no qfront plugin",

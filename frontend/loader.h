@@ -5,6 +5,8 @@
 #ifndef QF_FRONTEND_LOADER_H
 #define QF_FRONTEND_LOADER_H
 
+#include <sys/types.h>
+
 #include <qfront/plugin.h>
 #include "lib/base/err.h"
 
@@ -13,9 +15,11 @@ struct qf_loaded {
 	struct qf_plugin plugin; /* a copy; what it does not have is zero */
 };
 
-/* QF_EPLUGIN when the file can not be opened, QF_ESYMBOL when it does not
- * export qf_plugin_v1 or its ABI does not fit this host. */
-int qf_plugin_load(struct qf_loaded *l, const char *name, struct qf_err *e);
+/* QF_EPLUGIN when the file can not be opened or bound, or others than root and
+ * `owner` (of CONTROLDIR) can write it; QF_ESYMBOL when it does not export
+ * qf_plugin_v1 or its ABI does not fit this host. */
+int qf_plugin_load(
+    struct qf_loaded *l, const char *name, uid_t owner, struct qf_err *e);
 /* QF_ECLOSE. */
 int qf_plugin_unload(struct qf_loaded *l, struct qf_err *e);
 

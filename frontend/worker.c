@@ -102,7 +102,8 @@ static int open_stage(
 	bool secret;
 	int rc;
 
-	if (qf_plugin_load(&l->loaded, s->plugin, &e) < 0) {
+	if (qf_plugin_load(&l->loaded, s->plugin, w->work->ctl->owner, &e) <
+	    0) {
 		qf_err_context(&e, "%s:%u", w->work->chain->file, s->line);
 		return trouble(w, &e);
 	}

@@ -8,9 +8,10 @@ setup() {
 	umask 022
 	cd "$BATS_TEST_TMPDIR"
 	export CONTROLDIR=$BATS_TEST_TMPDIR/control
-	export PLUGINDIR=$QF_BUILDDIR/tests/plugins/.libs
+	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins
 	export STUB=$BATS_TEST_TMPDIR/got
-	mkdir -p "$CONTROLDIR/plugins"
+	mkdir -p "$CONTROLDIR/plugins" "$PLUGINDIR"
+	install "$QF_BUILDDIR"/tests/plugins/.libs/*.so "$PLUGINDIR"
 	message >m
 	envelope sender@test.example rcpt@test.example >e
 }
@@ -180,10 +181,23 @@ nothing_queued() {
 	send
 	[ "$status" -eq 58 ]
 	control chain 'broken'
-	mkdir plugins
 	cp /bin/true plugins/broken.so
-	PLUGINDIR=$BATS_TEST_TMPDIR/plugins send
+	send
 	[ "$status" -eq 57 ]
+	echo 'no object at all' >plugins/broken.so
+	send
+	[ "$status" -eq 57 ]
+	[[ $log == *"chain:1: plugin broken: "*"broken.so: file too short"* ]]
+	# Not at the first call, where it would be a crash that onerror judges.
+	control chain 'unbound onerror=pass'
+	send
+	[ "$status" -eq 57 ]
+	[[ $log == *qf_test_nowhere* ]]
+	control chain 'misbehave do=mark'
+	chmod g+w plugins/misbehave.so
+	send
+	[ "$status" -eq 57 ]
+	[[ $log == *"plugins/misbehave.so: others can write it"* ]]
 	control chain 'warm do=mark'
 	send
 	[ "$status" -eq 55 ]
