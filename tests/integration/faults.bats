@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# Faults at every point: whichever call to the system fails, and wherever a
+# process is killed, no message is lost, none is half there, and no trouble of
+# this host becomes a permanent answer. The loops are in tests/lib/faults.py;
+# what they print names the point, and how to set it off by hand.
+
+load ../lib/common
+load ../lib/send
+
+setup() {
+	skip_under_sanitizers "their runtime must be loaded first"
+	skip_under_valgrind "thousands of runs"
+	make_world
+	make_send_world
+	export SBIN PROTOCOLS CODES=$QF_SRCDIR/lib/mail/exitcodes.tbl
+	export FAULT_SO=$QF_BUILDDIR/tests/lib/.libs/fault.so
+	export MESSAGE=$BATS_TEST_TMPDIR/m ENVELOPE=$BATS_TEST_TMPDIR/e
+	RUNS=$(mktemp -d -p "$(fast_folder)" qfront-faults.XXXXXX)
+}
+
+teardown() {
+	stop_peers
+	rm -rf "${RUNS-}"
+}
+
+# What a sync does is not seen here, only that it is called: in memory the
+# thousands of runs take seconds.
+fast_folder() {
+	if [[ -d /dev/shm && -w /dev/shm ]]; then
+		echo /dev/shm
+	else
+		echo "$BATS_TEST_TMPDIR"
+	fi
+}
+
+# points ARGUMENT...: tries them all.
+points() {
+	"$PYTHON" "$TESTLIB/faults.py" "$@" "$RUNS" 3>&-
+}
+
+# A chain whose last stage edits, so that the message takes the longest way.
+make_chain() {
+	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins
+	export WANT=$BATS_TEST_TMPDIR/want
+	mkdir plugins
+	cp "$PLUGINS/size.so" \
+		"$QF_BUILDDIR/tests/plugins/.libs/misbehave.so" plugins
+	control chain 'size max-message=1M' 'misbehave do=mark'
+	message >m
+	envelope sender@test.example rcpt@test.example >e
+	{
+		echo 'X-Trace: mark'
+		cat m
+	} >want
+}
+
+# A sender with one remote, and a program that keeps bounces.
+make_sender() {
+	control remotes 'mx stub'
+	export QMAILQUEUE=$BATS_TEST_TMPDIR/keep
+	cat >keep <<-'END'
+		#!/bin/sh
+		cat >"$RECORD/$$.message"
+		cat <&1 >"$RECORD/$$.envelope"
+	END
+	chmod 755 keep
+	message >m
+	envelope s@test.example a b >e
+}
+
+@test "intake: a message is queued whole, or refused for now without a trace" {
+	make_chain
+	points intake
+}
+
+@test "intake: the same without nameless files" {
+	make_chain
+	points intake --no-tmpfile --process qfront-queue
+}
+
+@test "send: who is refused is told to the sender, the other is served" {
+	make_sender
+	module stub <<-'END'
+		#!/bin/sh
+		read -r sender <&3
+		read -r one <&3
+		read -r other <&3
+		[ "$one$other" = a ] || { echo 550 no; exit 35; }
+		echo "$one" >>"$RECORD/rcpts"
+	END
+	SERVED=a REFUSED=b points send
+}
+
+# The next two make their way to what is theirs by calls that were tried above.
+ABOVE=fdopendir,fstatat,malloc,open,read
+
+@test "send: what is taken is delivered" {
+	make_sender
+	module stub <<-'END'
+		#!/bin/sh
+		read -r sender <&3
+		while read -r rcpt <&3 && [ -n "$rcpt" ]; do
+			echo "$rcpt" >>"$RECORD/rcpts"
+		done
+	END
+	SERVED='a b' REFUSED='' points send --skip "$ABOVE"
+}
+
+@test "send: what is deferred is delivered later" {
+	make_sender
+	module stub <<-'END'
+		#!/bin/sh
+		if ! [ -e "$RECORD/later" ]; then
+			: >"$RECORD/later"
+			exit 16
+		fi
+		read -r sender <&3
+		while read -r rcpt <&3 && [ -n "$rcpt" ]; do
+			echo "$rcpt" >>"$RECORD/rcpts"
+		done
+	END
+	SERVED='a b' REFUSED='' points send --skip "$ABOVE"
+}
+
+@test "smtp: 0 only for a message that the server has, never a permanent code" {
+	start_sink
+	export PORT SINK
+	printf 'Subject: @ID@\n\nHello.\n.\n' >m
+	points smtp
+	# What it keeps is whole, whatever the module said.
+	for eml in "$SINK"/*.eml; do
+		tail -n +2 "$eml" | cmp - <(printf '\r\nHello.\r\n.\r\n')
+	done
+}
