@@ -35,6 +35,15 @@ struct once {
 	struct qf_outcome outcome;
 };
 
+/* Trouble never ends as 0: that would lose the message. */
+static int fail(const char *event, const struct qf_err *e)
+{
+	int code = qf_qqcode_of_error(e->rc);
+
+	qf_log_err(event, e);
+	return code != 0 ? code : 81;
+}
+
 /* What the control file says holds for the next program too. */
 static void open_log(const struct once *o)
 {
@@ -98,7 +107,8 @@ static int spool_envelope(
 	return rc;
 }
 
-static int queue_message(struct once *o, struct qf_err *e)
+/* Returns only when the next program did not take over. */
+static void queue_message(struct once *o, struct qf_err *e)
 {
 	const struct qf_envelope *env =
 	    o->outcome.envelope_edited ? &o->outcome.envelope : &o->envelope;
@@ -109,14 +119,13 @@ static int queue_message(struct once *o, struct qf_err *e)
 	struct qf_spool spool = QF_SPOOL_INIT;
 
 	if (spool_envelope(env, &spool, e) < 0)
-		return e->rc;
+		return;
 	qf_log(QF_LOG_INFO, "hand over", QF_KS("to", o->next.argv.v[0]),
 	    QF_KS("from", qf_envelope_sender(env)), QF_KU("rcpts", env->nrcpt),
 	    QF_KS("edited", changed[edited][o->outcome.envelope_edited]));
 	qf_next_exec(
 	    &o->next, edited ? o->outcome.message : o->message.fd, spool.fd, e);
 	qf_spool_close(&spool);
-	return e->rc;
 }
 
 /* The exit code; returns only when no other program took over. */
@@ -124,10 +133,8 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 {
 	if (secure_message(o, e) < 0 ||
 	    qf_envelope_read(&o->envelope, STDOUT_FILENO, e) < 0 ||
-	    configure(o, argv, e) < 0) {
-		qf_log_err("message refused", e);
-		return qf_qqcode_of_error(e->rc);
-	}
+	    configure(o, argv, e) < 0)
+		return fail("message refused", e);
 	qf_dispatch(&o->ctl, &o->chain, o->message.fd, &o->envelope,
 	    qf_deadline_in(o->config.timeoutchain * 1000), &o->outcome);
 	switch (o->outcome.action) {
@@ -145,8 +152,7 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 		return o->outcome.code;
 	}
 	queue_message(o, e);
-	qf_log_err("message not handed over", e);
-	return qf_qqcode_of_error(e->rc);
+	return fail("message not handed over", e);
 }
 
 static int once(char *const *argv)
@@ -159,10 +165,8 @@ static int once(char *const *argv)
 	int code;
 
 	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||
-	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0) {
-		qf_log_err("message refused", &e);
-		return qf_qqcode_of_error(e.rc);
-	}
+	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0)
+		return fail("message refused", &e);
 	qf_open_std();
 	code = run(&o, argv, &e);
 	qf_outcome_free(&o.outcome);

@@ -79,8 +79,9 @@ void qf_qqguard_log(const char *program)
 	const char *error_fd = qf_env("ERROR_FD");
 	bool read_by_caller = error_fd != NULL && strcmp(error_fd, "2") == 0;
 
-	qf_log_open_env(
-	    program, read_by_caller ? QF_LOG_TO_SYSLOG : QF_LOG_TO_STDERR);
+	qf_log_open_env(program, QF_LOG_TO_STDERR);
+	if (read_by_caller && qf_log_is_stderr())
+		qf_log_open(program, QF_LOG_TO_SYSLOG, QF_LOG_INFO);
 }
 
 int qf_qqguard_fd(int fd, struct qf_err *e)

@@ -24,8 +24,8 @@ int qf_qqguard_start(struct qf_err *e);
 void qf_qqguard_stop(void);
 
 /* Opens the log of a front end: where QFRONT_LOG says, else on descriptor 2;
- * but not there when ERROR_FD says that the caller reads it for the text of a
- * refusal (qmail-queue-clients(7)). */
+ * but in syslog instead of there when ERROR_FD says that the caller reads it
+ * for the text of a refusal (qmail-queue-clients(7)). */
 void qf_qqguard_log(const char *program);
 
 /* Is fd open for reading? A caller that closed it made a mistake that must

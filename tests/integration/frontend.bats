@@ -206,8 +206,9 @@ nothing_queued() {
 
 # What each kind of misbehaviour costs when onerror is left alone.
 @test "whatever a plugin does, a broken stage defers and leaves no trace" {
-	for do in crash leave fail nonsense trespass drop drop-all \
-		two-verdicts no-size no-field-size scribble init-crashes; do
+	for do in crash leave leave-politely close-all fail nonsense trespass \
+		drop drop-all two-verdicts no-size no-field-size scribble \
+		init-crashes; do
 		control chain "misbehave do=$do"
 		send
 		echo "$do"
@@ -245,6 +246,10 @@ nothing_queued() {
 	send
 	[ "$status" -eq 52 ]
 	nothing_queued
+	control chain 'misbehave do=fini-hangs timeout=1'
+	send
+	[ "$status" -eq 52 ]
+	nothing_queued
 	control chain 'misbehave do=hang timeout=1 onerror=pass' \
 		'misbehave@b do=mark'
 	send
@@ -262,8 +267,8 @@ nothing_queued() {
 }
 
 @test "onerror decides: pass, reject, and no edit of a broken stage" {
-	for do in crash leave fail nonsense trespass drop-all no-size \
-		scribble; do
+	for do in crash leave close-all fail nonsense trespass drop-all \
+		no-size scribble; do
 		echo "$do"
 		control chain "misbehave do=$do onerror=pass"
 		send
@@ -406,7 +411,7 @@ nobody_is_left() {
 	nobody_is_left >log.txt
 	wait "$PID" || status=$?
 	[ "$status" -eq 71 ]
-	grep -q 'stage crashed name=misbehave' log.txt
+	grep -Eq 'stage (crashed|ended its worker) name=misbehave' log.txt
 }
 
 @test "conditions and max choose the messages of a stage" {
@@ -555,6 +560,10 @@ nobody_is_left() {
 
 @test "a caller that reads texts from descriptor 2 finds no log there" {
 	control chain 'misbehave do=fail'
+	ERROR_FD=2 send
+	[ "$status" -eq 71 ]
+	[ -z "$log" ]
+	control log stderr
 	ERROR_FD=2 send
 	[ "$status" -eq 71 ]
 	[ -z "$log" ]

@@ -76,6 +76,20 @@ static int32_t leave(const struct qf_host *h, struct qf_msg *m)
 	_exit(0);
 }
 
+static int32_t leave_politely(const struct qf_host *h, struct qf_msg *m)
+{
+	h->header_insert(m, 0, "X-Trace", "leave-politely");
+	exit(0);
+}
+
+static int32_t close_all(const struct qf_host *h, struct qf_msg *m)
+{
+	h->header_insert(m, 0, "X-Trace", "close-all");
+	for (int fd = 3; fd < 64; fd++)
+		close(fd);
+	return QF_PASS;
+}
+
 static int32_t fail(const struct qf_host *h, struct qf_msg *m)
 {
 	h->header_insert(m, 0, "X-Trace", "fail");
@@ -210,6 +224,9 @@ static const struct act {
     {"brood-and-hang", brood_and_hang},
     {"brood-and-crash", brood_and_crash},
     {"leave", leave},
+    {"leave-politely", leave_politely},
+    {"close-all", close_all},
+    {"fini-hangs", mark},
     {"fail", fail},
     {"nonsense", nonsense},
     {"trespass", trespass},
@@ -267,7 +284,11 @@ static int32_t init(
 
 static void fini(const struct qf_host *h, void *state)
 {
+	const struct state *s = state;
+
 	(void)h;
+	while (strcmp(s->act, "fini-hangs") == 0)
+		pause();
 	free(state);
 }
 
