@@ -38,16 +38,25 @@ points() {
 	"$PYTHON" "$TESTLIB/faults.py" "$@" "$RUNS" 3>&-
 }
 
-# A chain whose last stage edits, so that the message takes the longest way.
+# A chain on which a message takes the longest way: both kinds of workers, and
+# edits of the envelope, the header and the signature on top.
 make_chain() {
-	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins
-	export WANT=$BATS_TEST_TMPDIR/want
+	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins RELAYCLIENT=
+	export PUBLIC_KEY=$BATS_TEST_TMPDIR/public.pem
+	export WANT=$BATS_TEST_TMPDIR/want WANT_ENVELOPE=$BATS_TEST_TMPDIR/we
 	mkdir plugins
-	cp "$PLUGINS/size.so" \
+	cp "$PLUGINS"/{size,dkim}.so \
 		"$QF_BUILDDIR/tests/plugins/.libs/misbehave.so" plugins
-	control chain 'size max-message=1M' 'misbehave do=mark'
+	control chain 'size max-message=1M' 'misbehave do=readdress' \
+		'misbehave@b do=mark' 'dkim if=relay'
+	(umask 077 && openssl genpkey -algorithm RSA \
+		-pkeyopt rsa_keygen_bits:1024 -out "$CONTROLDIR/key.pem") \
+		2>openssl.log
+	openssl pkey -in "$CONTROLDIR/key.pem" -pubout -out public.pem
+	control plugins/dkim.keys 'test.example s1 key.pem'
 	message >m
 	envelope sender@test.example rcpt@test.example >e
+	envelope new@x.example added@y.example >we
 	{
 		echo 'X-Trace: mark'
 		cat m
@@ -70,11 +79,13 @@ make_sender() {
 
 @test "intake: a message is queued whole, or refused for now without a trace" {
 	make_chain
-	points intake
+	points intake --sparse
 }
 
-@test "intake: the same without nameless files" {
-	make_chain
+@test "intake: the same for a queue without nameless files" {
+	message >m
+	envelope sender@test.example rcpt@test.example >e
+	export WANT=$MESSAGE WANT_ENVELOPE=$ENVELOPE
 	points intake --no-tmpfile --process qfront-queue
 }
 
