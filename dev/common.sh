@@ -3,6 +3,9 @@
 #
 # shellcheck shell=bash
 
+# Plugins and control files that others can write are refused.
+umask 022
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # its users read it
 JOBS=$(nproc)

@@ -21,6 +21,8 @@ extern char **environ;
 enum {
 	MODULE_MESSAGE_FD = 3,
 	EXIT_SOME_NOT_NOW = 17,
+	EXIT_FAILED_FIRST = 32,
+	EXIT_FAILED_LAST = 63,
 	FLUSH_READS = 64 /* after the end of the module: a full pipe */
 };
 
@@ -53,7 +55,10 @@ enum qf_result qf_deliver_result(int status)
 		return QF_DELIVERED;
 	if (WEXITSTATUS(status) == EXIT_SOME_NOT_NOW)
 		return QF_SOME_NOT_NOW;
-	return (WEXITSTATUS(status) & 32) != 0 ? QF_FAILED : QF_NOT_NOW;
+	if (WEXITSTATUS(status) >= EXIT_FAILED_FIRST &&
+	    WEXITSTATUS(status) <= EXIT_FAILED_LAST)
+		return QF_FAILED;
+	return QF_NOT_NOW;
 }
 
 static int spool_message(

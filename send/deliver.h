@@ -4,10 +4,10 @@
  * The module gets on descriptor 0 `host=HOST`, its options, one a line, and an
  * empty line; on 3 a private file at offset 0 with the sender, the recipients,
  * one a line, an empty line and the message; HELOHOST in its environment. What
- * it prints on 1 is its answer, 2 is our log. Exit code 0: delivered; a code
- * with bit 32 set: failed for good; all else: not now. 17, which
- * nullmailer's modules do not use, says that only some of several recipients
- * must wait.
+ * it prints on 1 is its answer, 2 is our log. Exit code 0: delivered; 32 to 63:
+ * failed for good; all else: not now, so that a shell that can not run its
+ * command (126, 127) returns no mail. 17, which nullmailer's modules do not
+ * use, says that only some of several recipients must wait.
  *
  * Whatever a module does, this returns in time: it may not read, never stop
  * writing, leave children, ignore TERM or crash.
