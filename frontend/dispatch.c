@@ -105,16 +105,18 @@ static int await_record(const struct job *job, struct qf_err *e)
 {
 	struct pollfd p[] = {{.fd = job->sock, .events = POLLIN},
 	    {.fd = job->child.pidfd, .events = POLLIN}};
-	int n;
+	int n = 0;
 
-	do
-		n = poll(p, 2, qf_deadline_poll(job->deadline));
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return qf_fail_sys(e, QF_ENOMEM, "poll");
-	if (n == 0)
-		return qf_fail(e, QF_ETIME, "timed out");
-	/* It may have sent its last record between the two looks. */
+	while (n == 0 && !qf_child_has_ended(&job->child)) {
+		if (qf_deadline_poll(job->deadline) == 0)
+			return qf_fail(e, QF_ETIME, "timed out");
+		n = poll(p, 2, qf_child_poll(&job->child, job->deadline));
+		if (n < 0 && errno != EINTR)
+			return qf_fail_sys(e, QF_ENOMEM, "poll");
+		if (n < 0)
+			n = 0;
+	}
+	/* It may have sent its last record before it ended. */
 	return p[0].revents != 0 || poll(p, 1, 0) > 0;
 }
 

@@ -214,12 +214,8 @@ static void wait_for_something(struct talk *t)
 	    [WAKE] = {.fd = t->wake != NULL ? t->wake->fd : -1,
 		.events = POLLIN},
 	};
-	int left = qf_deadline_poll(t->deadline);
 
-	/* Without pidfds (an old kernel): look every 10 ms. */
-	if (t->child.pidfd < 0 && (left < 0 || left > 10))
-		left = 10;
-	if (poll(p, N, left) < 0)
+	if (poll(p, N, qf_child_poll(&t->child, t->deadline)) < 0)
 		return;
 	if (p[IN].revents != 0)
 		feed(t);

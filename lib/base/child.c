@@ -15,7 +15,8 @@
 extern char **environ;
 
 enum {
-	FDS_MAX = 16
+	FDS_MAX = 16,
+	LOOK_MS = 10 /* between two looks at a child without pidfd */
 };
 
 static void default_signals(void)
@@ -209,26 +210,46 @@ static void reap(struct qf_child *c, int *status)
 	qf_close(&c->pidfd);
 }
 
+int qf_child_poll(const struct qf_child *c, int64_t deadline)
+{
+	int left = qf_deadline_poll(deadline);
+
+	return c->pidfd < 0 && (left < 0 || left > LOOK_MS) ? LOOK_MS : left;
+}
+
+/* Has it ended, without taking the status: 1, 0, or -1 for no child. */
+static int peek(const struct qf_child *c)
+{
+	siginfo_t info = {0};
+
+	if (c->pid == 0 ||
+	    waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -1;
+	return info.si_pid != 0;
+}
+
+bool qf_child_has_ended(const struct qf_child *c)
+{
+	return peek(c) != 0;
+}
+
 /* Waits for its end without taking the status, so that its number still
  * stands for it: 0, QF_ETIME, QF_EBUG. */
 static int await_end(struct qf_child *c, int64_t deadline, struct qf_err *e)
 {
 	for (;;) {
-		/* Without pidfds (an old kernel): look every 10 ms. */
 		struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
-		int left = qf_deadline_poll(deadline);
-		siginfo_t info = {0};
+		bool late = qf_deadline_poll(deadline) == 0;
+		int ended = peek(c);
 
-		if (c->pid == 0 || waitid(P_PID, (id_t)c->pid, &info,
-				       WEXITED | WNOHANG | WNOWAIT) < 0)
+		if (ended < 0)
 			return qf_fail(e, QF_EBUG, "no such child");
-		if (info.si_pid != 0)
+		if (ended > 0)
 			return 0;
-		if (left == 0)
+		if (late)
 			return qf_fail(e, QF_ETIME, "timed out");
-		if (c->pidfd < 0 && (left < 0 || left > 10))
-			left = 10;
-		if (poll(&p, 1, left) < 0 && errno != EINTR)
+		if (poll(&p, 1, qf_child_poll(c, deadline)) < 0 &&
+		    errno != EINTR)
 			return qf_fail_sys(e, QF_ENOMEM, "poll");
 	}
 }

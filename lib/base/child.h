@@ -48,6 +48,13 @@ int qf_child_start(
 int qf_child_fork(
     struct qf_child *c, int (*run)(void *), void *arg, struct qf_err *e);
 
+/* For loops of one's own that poll its pidfd among others: what poll() takes
+ * until the deadline. Where the kernel has no pidfds these are short steps,
+ * and qf_child_has_ended() is to be asked after each. */
+int qf_child_poll(const struct qf_child *c, int64_t deadline);
+/* Has it ended? Its status is still to be waited for. True without a child. */
+bool qf_child_has_ended(const struct qf_child *c);
+
 /* Waits until it has ended: 0 and the status of wait(2). QF_ETIME when the
  * deadline passes first; the child runs on and can be waited for again. What
  * it leaves behind in its group runs on too. */

@@ -317,16 +317,13 @@ static void wait_for_news(struct qf_submit *s, int to)
 	    {.fd = s->answer, .events = POLLIN},
 	    {.fd = s->child.pidfd, .events = POLLIN},
 	};
-	int left = qf_deadline_poll(s->deadline);
 
-	if (left == 0) {
+	if (qf_deadline_poll(s->deadline) == 0) {
 		s->late = true;
 		return;
 	}
-	/* Without pidfds (an old kernel): look every 10 ms. */
-	if (s->child.pidfd < 0 && (left < 0 || left > 10))
-		left = 10;
-	if (poll(p, sizeof p / sizeof *p, left) < 0)
+	if (poll(p, sizeof p / sizeof *p,
+		qf_child_poll(&s->child, s->deadline)) < 0)
 		return;
 	if (p[1].revents != 0)
 		hear(s, &s->log);
