@@ -229,10 +229,15 @@ static void test_deadline(void **state)
 	assert_int_equal(
 	    QF_ETIME, qf_child_wait(&c, qf_deadline_in(1), &status, &e));
 	assert_true(c.pid > 0);
+	assert_false(qf_child_has_ended(&c));
 	/* it can be waited for again */
 	assert_int_equal(0, qf_write_all(p[1], "x", 1));
+	while (!qf_child_has_ended(&c))
+		;
+	assert_true(c.pid > 0);
 	status = status_of(&c);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	assert_true(qf_child_has_ended(&c));
 	close(p[0]);
 	close(p[1]);
 }
