@@ -98,6 +98,18 @@ static int nonsense(struct reply *in, struct qf_err *e)
 	return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
 }
 
+/* Is there a record, or the end of the socket, to be read? */
+static bool has_record(const struct job *job)
+{
+	struct pollfd p = {.fd = job->sock, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&p, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 /* Waits for a record: 1, 0 when the worker is gone without one, QF_ETIME. A
  * process that a plugin left behind may hold the far end of the socket, so
  * that the worker's own end counts too. */
@@ -105,19 +117,20 @@ static int await_record(const struct job *job, struct qf_err *e)
 {
 	struct pollfd p[] = {{.fd = job->sock, .events = POLLIN},
 	    {.fd = job->child.pidfd, .events = POLLIN}};
-	int n = 0;
 
-	while (n == 0 && !qf_child_has_ended(&job->child)) {
+	while (!qf_child_has_ended(&job->child)) {
+		int n;
+
 		if (qf_deadline_poll(job->deadline) == 0)
 			return qf_fail(e, QF_ETIME, "timed out");
 		n = poll(p, 2, qf_child_poll(&job->child, job->deadline));
 		if (n < 0 && errno != EINTR)
 			return qf_fail_sys(e, QF_ENOMEM, "poll");
-		if (n < 0)
-			n = 0;
+		if (n > 0 && p[0].revents != 0)
+			return 1;
 	}
 	/* It may have sent its last record before it ended. */
-	return p[0].revents != 0 || poll(p, 1, 0) > 0;
+	return has_record(job);
 }
 
 /* The next record: 1, 0 when the worker is gone, QF_ETIME, QF_EPROTO. */
