@@ -254,7 +254,8 @@ give_queue_to_user() {
 }
 
 @test "a full disk is 53, in bytes and in files" {
-	unshare -m true 2>/dev/null || skip "no mount namespace: not root"
+	unshare -m true 2>/dev/null ||
+		skip "no mount namespace: not root, or in a chroot"
 	cat >full <<-'SCRIPT'
 		set -e
 		mkdir disk
@@ -291,7 +292,8 @@ one file 53
 @test "without /proc the steps are qmail's" {
 	skip_under_valgrind "valgrind needs /proc"
 	skip_under_sanitizers "the sanitizers need /proc"
-	unshare -m true 2>/dev/null || skip "no mount namespace: not root"
+	unshare -m true 2>/dev/null ||
+		skip "no mount namespace: not root, or in a chroot"
 	export SBIN
 	cat >noproc <<-'SCRIPT'
 		mount -t tmpfs none /proc || exit 99
