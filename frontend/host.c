@@ -43,21 +43,10 @@ static int make_whole(struct qf_txn *t)
 {
 	if (t->message.generation == 0 || t->whole.fd >= 0)
 		return 0;
-	if (qf_spool_open(&t->whole, NULL) < 0)
+	if (qf_message_spool(&t->message, &t->whole, NULL) < 0)
 		return QF_EWRITE;
-	for (size_t at = 0;;) {
-		struct qf_span s;
-
-		if (!qf_message_next(&t->message, &at, &s))
-			break;
-		if (qf_spool_write(&t->whole, s.p, s.n, NULL) < 0)
-			goto fail;
-	}
-	if (qf_spool_finish(&t->whole, NULL) < 0 ||
-	    qf_map_fd(&t->whole_map, t->whole.fd, NULL) < 0)
-		goto fail;
-	return 0;
-fail:
+	if (qf_map_fd(&t->whole_map, t->whole.fd, NULL) == 0)
+		return 0;
 	qf_spool_close(&t->whole);
 	return QF_EWRITE;
 }

@@ -91,22 +91,6 @@ static int secure_message(struct once *o, struct qf_err *e)
 	return 0;
 }
 
-/* Writes the envelope that the stages left, for the next program. */
-static int spool_envelope(
-    const struct qf_envelope *env, struct qf_spool *out, struct qf_err *e)
-{
-	struct qf_buf b = QF_BUF_INIT;
-	int rc = 0;
-
-	qf_envelope_format(env, &b);
-	if (qf_spool_open(out, e) < 0 ||
-	    qf_spool_write(out, b.s, b.len, e) < 0 ||
-	    qf_spool_finish(out, e) < 0)
-		rc = e->rc;
-	qf_buf_free(&b);
-	return rc;
-}
-
 /* Returns only when the next program did not take over. */
 static void queue_message(struct once *o, struct qf_err *e)
 {
@@ -118,7 +102,7 @@ static void queue_message(struct once *o, struct qf_err *e)
 	bool edited = o->outcome.message >= 0;
 	struct qf_spool spool = QF_SPOOL_INIT;
 
-	if (spool_envelope(env, &spool, e) < 0)
+	if (qf_envelope_spool(env, &spool, e) < 0)
 		return;
 	qf_log(QF_LOG_INFO, "hand over", QF_KS("to", o->next.argv.v[0]),
 	    QF_KS("from", qf_envelope_sender(env)), QF_KU("rcpts", env->nrcpt),

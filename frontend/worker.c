@@ -261,37 +261,22 @@ static int run_stage(struct worker *w, size_t i)
 	return 0;
 }
 
-/* A descriptor with the edited message, or -1. */
 static int spool_message(struct worker *w, struct qf_spool *out)
 {
 	struct qf_err e;
-	struct qf_span s;
-	size_t at = 0;
 
-	if (qf_spool_open(out, &e) < 0)
-		return trouble(w, &e);
-	while (qf_message_next(&w->txn.message, &at, &s)) {
-		if (qf_spool_write(out, s.p, s.n, &e) < 0)
-			return trouble(w, &e);
-	}
-	if (qf_spool_finish(out, &e) < 0)
+	if (qf_message_spool(&w->txn.message, out, &e) < 0)
 		return trouble(w, &e);
 	return 0;
 }
 
 static int spool_envelope(struct worker *w, struct qf_spool *out)
 {
-	struct qf_buf b = QF_BUF_INIT;
 	struct qf_err e;
-	int rc = 0;
 
-	qf_envelope_format(&w->txn.envelope, &b);
-	if (qf_spool_open(out, &e) < 0 ||
-	    qf_spool_write(out, b.s, b.len, &e) < 0 ||
-	    qf_spool_finish(out, &e) < 0)
-		rc = trouble(w, &e);
-	qf_buf_free(&b);
-	return rc;
+	if (qf_envelope_spool(&w->txn.envelope, out, &e) < 0)
+		return trouble(w, &e);
+	return 0;
 }
 
 /* Sends the result with whatever the stages edited. */

@@ -193,6 +193,24 @@ void qf_envelope_format(const struct qf_envelope *env, struct qf_buf *out)
 	qf_buf_addc(out, '\0');
 }
 
+int qf_envelope_spool(
+    const struct qf_envelope *env, struct qf_spool *out, struct qf_err *e)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	int rc;
+
+	qf_envelope_format(env, &b);
+	rc = qf_spool_open(out, e);
+	if (rc == 0)
+		rc = qf_spool_write(out, b.s, b.len, e);
+	if (rc == 0)
+		rc = qf_spool_finish(out, e);
+	if (rc < 0)
+		qf_spool_close(out);
+	qf_buf_free(&b);
+	return rc;
+}
+
 const char *qf_envelope_sender(const struct qf_envelope *env)
 {
 	return env->bytes.s + env->sender;

@@ -14,6 +14,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/spool.h"
 
 /* Most bytes of addresses that an envelope may hold: room for a million
  * recipients of full length. */
@@ -49,6 +50,11 @@ int qf_envelope_parse(
     struct qf_envelope *env, struct qf_span bytes, struct qf_err *e);
 /* Appends the bytes that qf_envelope_parse() reads. */
 void qf_envelope_format(const struct qf_envelope *env, struct qf_buf *out);
+
+/* The same bytes in a spool, opened here and finished: 0, or QF_EWRITE with the
+ * spool closed. */
+int qf_envelope_spool(
+    const struct qf_envelope *env, struct qf_spool *out, struct qf_err *e);
 
 /* Borrowed, NUL-terminated, until the envelope changes. */
 const char *qf_envelope_sender(const struct qf_envelope *env);

@@ -173,6 +173,22 @@ int qf_message_write(const struct qf_message *m, int fd, struct qf_err *e)
 	return 0;
 }
 
+int qf_message_spool(
+    const struct qf_message *m, struct qf_spool *out, struct qf_err *e)
+{
+	struct qf_span s;
+	size_t at = 0;
+	int rc = qf_spool_open(out, e);
+
+	while (rc == 0 && qf_message_next(m, &at, &s))
+		rc = qf_spool_write(out, s.p, s.n, e);
+	if (rc == 0)
+		rc = qf_spool_finish(out, e);
+	if (rc < 0)
+		qf_spool_close(out);
+	return rc;
+}
+
 long qf_message_find(
     const struct qf_message *m, struct qf_span name, size_t from)
 {

@@ -25,6 +25,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/io.h"
+#include "lib/base/spool.h"
 
 /* Most fields that a header may have: memory for the index is bounded. */
 enum {
@@ -63,6 +64,11 @@ bool qf_message_next(
     const struct qf_message *m, size_t *at, struct qf_span *out);
 /* Writes all pieces: 0 or QF_EWRITE. */
 int qf_message_write(const struct qf_message *m, int fd, struct qf_err *e);
+
+/* All pieces in a spool of their own, opened here and finished: 0, or QF_EWRITE
+ * with the spool closed. */
+int qf_message_spool(
+    const struct qf_message *m, struct qf_spool *out, struct qf_err *e);
 
 /* The first field of that name (no case) at or after `from`, or -1. */
 long qf_message_find(
