@@ -40,7 +40,7 @@ extern "C" {
 
 #define QF_PLUGIN_MAGIC  0x31504651u /* "QFP1", little-endian */
 #define QF_ABI_MAJOR     1
-#define QF_ABI_MINOR     0
+#define QF_ABI_MINOR     1
 #define QF_PLUGIN_SYMBOL "qf_plugin_v1"
 
 /* Opaque to plugins. */
@@ -61,6 +61,13 @@ struct qf_iter {
 #define QF_GROUP_VERDICT  (UINT64_C(1) << 5)
 #define QF_GROUP_CONFIG   (UINT64_C(1) << 6)
 #define QF_GROUP_LOG      (UINT64_C(1) << 7)
+/* since 1.1 */
+#define QF_GROUP_RCPT    (UINT64_C(1) << 8)  /* verdicts per recipient */
+#define QF_GROUP_SHARE   (UINT64_C(1) << 9)  /* score and notes */
+#define QF_GROUP_AUTHRES (UINT64_C(1) << 10) /* authentication results */
+#define QF_GROUP_MIME    (UINT64_C(1) << 11)
+#define QF_GROUP_ROUTE   (UINT64_C(1) << 12)
+#define QF_GROUP_RUN     (UINT64_C(1) << 13) /* time and environment */
 
 /* Effects: what a plugin may change. An edit not declared is refused. */
 #define QF_EFFECT_HEADER (UINT64_C(1) << 0) /* header fields */
@@ -69,6 +76,7 @@ struct qf_iter {
 #define QF_EFFECT_SENDER (UINT64_C(1) << 3) /* envelope sender */
 #define QF_EFFECT_SEAL   (UINT64_C(1) << 4) /* signs: no edits after it */
 #define QF_EFFECT_DROP   (UINT64_C(1) << 5) /* may DISCARD, drop all rcpts */
+#define QF_EFFECT_ROUTE  (UINT64_C(1) << 6) /* the next hop (1.1) */
 
 /* Flags: what the host must know before it runs a plugin. */
 #define QF_FLAG_WARM    (UINT64_C(1) << 0) /* only inside the daemon */
@@ -108,6 +116,8 @@ struct qf_verdict {
 	uint32_t code;      /* a documented exit code, or 0: by category */
 	const char *status; /* enhanced status (RFC 3463) or NULL */
 	const char *text;   /* one line for the sender, or NULL */
+	/* since 1.1 */
+	const char *target; /* QF_REDIRECT: the address; else NULL */
 };
 
 /* A header field as it stands in the message. */
@@ -119,6 +129,44 @@ struct qf_field {
 	struct qf_span raw;   /* the whole field with its line ends */
 };
 #define QF_FIELD_MALFORMED 1u /* a line of the header that is no field */
+
+/* A part of a MIME message (RFC 2045, 2046) as the host found it: part 0 is
+ * the message itself, a multipart comes before its parts, an attached message
+ * before its own. Spans are bytes of the message; names are decoded (RFC 2047,
+ * 2231) to UTF-8. Since 1.1. */
+struct qf_part {
+	uint32_t size;       /* sizeof(struct qf_part) */
+	uint32_t flags;      /* QF_PART_... */
+	uint32_t parent;     /* of part 0: 0 */
+	uint32_t depth;      /* of part 0: 0 */
+	struct qf_span type; /* "text/plain", lower case, default filled in */
+	struct qf_span charset;  /* as given, or empty */
+	struct qf_span encoding; /* lower case; empty: none is given */
+	struct qf_span name;     /* file name, decoded, or empty */
+	struct qf_span id;       /* Content-ID without <>, or empty */
+	struct qf_span header;   /* raw */
+	struct qf_span body;     /* raw: as encoded */
+};
+#define QF_PART_MULTIPART  1u  /* has parts; its body is theirs */
+#define QF_PART_MESSAGE    2u  /* message/rfc822: its one part is the message */
+#define QF_PART_ATTACHMENT 4u  /* Content-Disposition says so */
+#define QF_PART_MALFORMED  8u  /* no end boundary, a broken header, ... */
+#define QF_PART_LIMIT      16u /* something inside it was not indexed: limits */
+
+/* One result of an authentication method (RFC 8601). Since 1.1. */
+struct qf_authprop {
+	const char *type;     /* "header", "smtp", "policy", ... */
+	const char *property; /* "d", "mailfrom", ... */
+	const char *value;
+};
+struct qf_authres {
+	uint32_t size; /* sizeof(struct qf_authres) */
+	uint32_t nprops;
+	const char *method;              /* "dkim", "spf", ... */
+	const char *result;              /* "pass", "fail", "none", ... */
+	const char *reason;              /* or NULL */
+	const struct qf_authprop *props; /* nprops of them */
+};
 
 /* Severity of a log line. */
 #define QF_LOG_ERROR 0
@@ -216,6 +264,67 @@ struct qf_host {
 	/* log: one line; either of m and c may be NULL. */
 	void (*log)(struct qf_msg *m, const struct qf_conf *c, int32_t level,
 	    const char *text);
+
+	/* since 1.1 */
+
+	/* rcpt: a verdict for recipient `index` alone, staged like an edit.
+	 * message() returns the class for those that get none. ACCEPT is not
+	 * for single recipients: QF_EINVAL. The last one for an index
+	 * counts. */
+	int32_t (*rcpt_verdict)(
+	    struct qf_msg *m, uint32_t index, const struct qf_verdict *v);
+
+	/* share: what stages leave for later ones; staged. A score adds up
+	 * along the chain, in thousandths of a point; `why` is for the log. */
+	int32_t (*score_add)(
+	    struct qf_msg *m, int64_t millipoints, const char *why);
+	/* The sum so far, without what this call added. */
+	int64_t (*score)(struct qf_msg *m);
+	/* A note: key [a-z0-9._-]+, "PLUGIN.WHAT" by custom; the last value
+	 * counts. QF_ENOMEM when all notes of a message exceed 64 KiB. */
+	int32_t (*note_set)(
+	    struct qf_msg *m, const char *key, struct qf_span value);
+	/* One that an earlier stage left, or QF_ENOENT. */
+	int32_t (*note_get)(
+	    struct qf_msg *m, const char *key, struct qf_span *out);
+
+	/* authres: adds a result; the host writes all of them as one
+	 * Authentication-Results field on top of the message and removes
+	 * fields that claim to be ours before the first stage that needs this
+	 * group. QF_EINVAL for what RFC 8601 does not allow. */
+	int32_t (*authres_add)(struct qf_msg *m, const struct qf_authres *r);
+	/* What earlier stages added: 1, 0 at the end. Set out->size. */
+	int32_t (*authres_next)(
+	    struct qf_msg *m, struct qf_iter *it, struct qf_authres *out);
+
+	/* mime: the number of parts, at least 1; indexed when first asked. */
+	int32_t (*part_count)(struct qf_msg *m);
+	/* Set out->size before the call. */
+	int32_t (*part_get)(
+	    struct qf_msg *m, uint32_t index, struct qf_part *out);
+	/* The body without its transfer encoding. QF_EFORMAT when it can not
+	 * be decoded, QF_ETOOLONG above the limit on decoded bytes. */
+	int32_t (*part_decoded)(
+	    struct qf_msg *m, uint32_t index, struct qf_span *out);
+
+	/* route: where the sender shall deliver this message, HOST or
+	 * HOST:PORT, whatever its own control files say; staged. Only our own
+	 * queue keeps it. NULL takes an earlier one back. */
+	int32_t (*route_set)(struct qf_msg *m, const char *route);
+
+	/* run: milliseconds that the stage has left. */
+	int64_t (*time_left)(struct qf_msg *m);
+	/* Tells what was waited for ("dns example.org", "exec spamc"), for the
+	 * log and `qfrontctl test`. */
+	void (*waited)(
+	    struct qf_msg *m, const char *what, int64_t microseconds);
+	/* All variables of the caller, NAME=VALUE: 1, 0 at the end. */
+	int32_t (*env_next)(
+	    struct qf_msg *m, struct qf_iter *it, struct qf_span *out);
+	/* The variable did its work here: the next program must not see it.
+	 * A filter variable (SPAMFILTER, ...) that no stage takes stops mail
+	 * before our own queue, so that it is never unscanned in silence. */
+	int32_t (*env_take)(struct qf_msg *m, const char *name);
 };
 
 /* Does the host that we run in have the call f? */

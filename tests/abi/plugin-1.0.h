@@ -1,0 +1,283 @@
+/*
+ * The interface between qfront and its plugins, ABI version 1.
+ *
+ * A plugin is a shared object that exports one data symbol, qf_plugin_v1, and
+ * imports nothing from the host: every service comes in the struct qf_host
+ * that each callback receives. The host calls message() once for each
+ * message; the plugin looks at it through the host table, stages edits, sets
+ * a verdict and returns its class. Edits are a transaction: they are applied
+ * only when message() returns a verdict in time, and all of them or none.
+ *
+ * Rules of growth, which every later header keeps:
+ *   1. Fields and table slots are only appended; within major version 1
+ *      nothing is removed, reordered or given another meaning.
+ *   2. A new slot is a new minor version.
+ *   3. Every struct starts with its size. The reader copies at most that many
+ *      bytes and takes the rest as zero.
+ *   4. A `needs` bit that the host does not know: the plugin is refused at
+ *      load, by name. A `wants` bit may be absent; ask QF_HOST_HAS().
+ *   5. Reserved fields are zero.
+ *   6. Only fixed-width integers, size_t and pointers cross the border.
+ *      Numbers of classes, categories and errors are open-ended.
+ *
+ * Ownership: what a host call hands out is borrowed. Spans of a message are
+ * valid until message() returns; configuration spans until fini() returns.
+ * Errors: every int32_t below is 0 (or the documented positive number) on
+ * success and a negative QF_E code of <qfront/err.h> otherwise.
+ */
+#ifndef QFRONT_PLUGIN_H
+#define QFRONT_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <qfront/err.h>
+#include <qfront/span.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QF_PLUGIN_MAGIC  0x31504651u /* "QFP1", little-endian */
+#define QF_ABI_MAJOR     1
+#define QF_ABI_MINOR     0
+#define QF_PLUGIN_SYMBOL "qf_plugin_v1"
+
+/* Opaque to plugins. */
+struct qf_msg;  /* one message during one message() call */
+struct qf_conf; /* the settings of one stage */
+
+/* Owned by the caller; all zero means: from the start. */
+struct qf_iter {
+	uint64_t w[8];
+};
+
+/* Groups of host services: bits of qf_host.groups, .needs and .wants. */
+#define QF_GROUP_MESSAGE  (UINT64_C(1) << 0)
+#define QF_GROUP_HEADER   (UINT64_C(1) << 1)
+#define QF_GROUP_ENVELOPE (UINT64_C(1) << 2)
+#define QF_GROUP_CONTEXT  (UINT64_C(1) << 3)
+#define QF_GROUP_EDIT     (UINT64_C(1) << 4)
+#define QF_GROUP_VERDICT  (UINT64_C(1) << 5)
+#define QF_GROUP_CONFIG   (UINT64_C(1) << 6)
+#define QF_GROUP_LOG      (UINT64_C(1) << 7)
+
+/* Effects: what a plugin may change. An edit not declared is refused. */
+#define QF_EFFECT_HEADER (UINT64_C(1) << 0) /* header fields */
+#define QF_EFFECT_BODY   (UINT64_C(1) << 1) /* the body */
+#define QF_EFFECT_RCPT   (UINT64_C(1) << 2) /* recipients */
+#define QF_EFFECT_SENDER (UINT64_C(1) << 3) /* envelope sender */
+#define QF_EFFECT_SEAL   (UINT64_C(1) << 4) /* signs: no edits after it */
+#define QF_EFFECT_DROP   (UINT64_C(1) << 5) /* may DISCARD, drop all rcpts */
+
+/* Flags: what the host must know before it runs a plugin. */
+#define QF_FLAG_WARM    (UINT64_C(1) << 0) /* only inside the daemon */
+#define QF_FLAG_SECRET  (UINT64_C(1) << 1) /* holds keys */
+#define QF_FLAG_PARSER  (UINT64_C(1) << 2) /* reads hostile formats */
+#define QF_FLAG_NETWORK (UINT64_C(1) << 3) /* waits for the network */
+
+/* Classes of a verdict: what message() returns. */
+#define QF_PASS       0 /* no objection: on to the next stage */
+#define QF_ACCEPT     1 /* accept; skip all later stages but `always` ones */
+#define QF_REJECT     2 /* permanent refusal */
+#define QF_DEFER      3 /* temporary refusal */
+#define QF_DISCARD    4 /* accept, and drop in silence */
+#define QF_QUARANTINE 5 /* accept, and hold for a person */
+#define QF_REDIRECT   6 /* accept, for another recipient */
+#define QF_BROKEN     7 /* the stage failed: its `onerror` decides */
+#define QF_AGAIN      8 /* reserved */
+
+/* Categories: what a verdict is about. They choose the exit code and text. */
+#define QF_CAT_NONE       0
+#define QF_CAT_SPAM       1
+#define QF_CAT_VIRUS      2
+#define QF_CAT_ATTACHMENT 3
+#define QF_CAT_KEY        4 /* signing key missing */
+#define QF_CAT_POLICY     5
+#define QF_CAT_SIZE       6
+#define QF_CAT_AUTH       7
+#define QF_CAT_CONFIG     8
+#define QF_CAT_NETWORK    9
+#define QF_CAT_RESOURCE   10
+#define QF_CAT_TIMEOUT    11
+
+struct qf_verdict {
+	uint32_t size;      /* sizeof(struct qf_verdict) */
+	uint32_t class_;    /* QF_PASS ... */
+	uint32_t category;  /* QF_CAT_... */
+	uint32_t code;      /* a documented exit code, or 0: by category */
+	const char *status; /* enhanced status (RFC 3463) or NULL */
+	const char *text;   /* one line for the sender, or NULL */
+};
+
+/* A header field as it stands in the message. */
+struct qf_field {
+	uint32_t size;        /* sizeof(struct qf_field) */
+	uint32_t flags;       /* QF_FIELD_... */
+	struct qf_span name;  /* without the colon; empty when malformed */
+	struct qf_span value; /* after the colon, as it stands: folded, raw */
+	struct qf_span raw;   /* the whole field with its line ends */
+};
+#define QF_FIELD_MALFORMED 1u /* a line of the header that is no field */
+
+/* Severity of a log line. */
+#define QF_LOG_ERROR 0
+#define QF_LOG_WARN  1
+#define QF_LOG_INFO  2
+#define QF_LOG_DEBUG 3
+
+/*
+ * What the host offers. Header positions count from 0, malformed lines
+ * included, and name the fields as message() found them: staging an edit does
+ * not move them. Bytes have LF line ends, as qmail keeps them.
+ */
+struct qf_host {
+	uint32_t size; /* of the table that the host has */
+	uint16_t abi_major, abi_minor;
+	uint64_t groups; /* QF_GROUP_... that work in this run */
+
+	/* message: all bytes, header included */
+	uint64_t (*size_of)(struct qf_msg *m);
+	/* Next run of bytes: 1, 0 at the end. */
+	int32_t (*span_next)(
+	    struct qf_msg *m, struct qf_iter *it, struct qf_span *out);
+	/* The same with every line end as CR LF: a lone CR or LF becomes one,
+	 * and a last line without an end gets one, as the SMTP client sends
+	 * it (RFC 5321 section 2.3.8). A span is valid until the next call. */
+	int32_t (*crlf_next)(
+	    struct qf_msg *m, struct qf_iter *it, struct qf_span *out);
+	/* All bytes as one span. */
+	int32_t (*flat)(struct qf_msg *m, struct qf_span *out);
+	/* A read-only descriptor at offset 0, the host's to close; >= 0. */
+	int32_t (*fd)(struct qf_msg *m);
+
+	/* header (RFC 5322 section 2.2) */
+	int32_t (*header_count)(struct qf_msg *m);
+	/* Set out->size before the call. */
+	int32_t (*header_get)(
+	    struct qf_msg *m, uint32_t index, struct qf_field *out);
+	/* The first field of that name (no case) at or after `from`: its
+	 * index, or QF_ENOENT. */
+	int32_t (*header_find)(
+	    struct qf_msg *m, const char *name, uint32_t from);
+
+	/* envelope */
+	int32_t (*sender)(struct qf_msg *m, struct qf_span *out);
+	int32_t (*rcpt_count)(struct qf_msg *m);
+	int32_t (*rcpt_get)(
+	    struct qf_msg *m, uint32_t index, struct qf_span *out);
+
+	/* context: "client.ip", "relay", ...: qfront-chain(5). An absent key
+	 * is QF_ENOENT; a flag that is set is "1". */
+	int32_t (*context)(
+	    struct qf_msg *m, const char *key, struct qf_span *out);
+	/* A variable of the caller's environment, or QF_ENOENT. */
+	int32_t (*env)(struct qf_msg *m, const char *name, struct qf_span *out);
+
+	/* edit: staged. `value` may be folded (LF, then space or tab); bare
+	 * CR, NUL or an LF that does not fold: QF_EINVAL. Not declared in
+	 * `effects`: QF_EPERM. */
+	int32_t (*header_insert)(struct qf_msg *m, uint32_t before,
+	    const char *name, const char *value);
+	int32_t (*header_replace)(
+	    struct qf_msg *m, uint32_t index, const char *value);
+	int32_t (*header_delete)(struct qf_msg *m, uint32_t index);
+	int32_t (*body_replace)(struct qf_msg *m, struct qf_span bytes);
+	int32_t (*body_append)(struct qf_msg *m, struct qf_span bytes);
+	int32_t (*rcpt_add)(struct qf_msg *m, const char *address);
+	int32_t (*rcpt_drop)(struct qf_msg *m, uint32_t index);
+	int32_t (*sender_set)(struct qf_msg *m, const char *address);
+
+	/* verdict: the details of the class that message() returns. The host
+	 * copies them. Returns v->class_, so that `return h->verdict(m, &v)`
+	 * ends message(). One without its size is QF_EINVAL, and the stage is
+	 * broken. */
+	int32_t (*verdict)(struct qf_msg *m, const struct qf_verdict *v);
+
+	/* config: one setting of the stage, or QF_ENOENT. */
+	int32_t (*conf_get)(
+	    const struct qf_conf *c, const char *key, struct qf_span *out);
+	/* The lines of the list CONTROLDIR/plugins/PLUGIN.LIST, without
+	 * comments and empty lines: 1, 0 at the end, QF_ENOENT without file.
+	 * `line` (may be NULL) receives the line's number. */
+	int32_t (*conf_list_next)(const struct qf_conf *c, const char *list,
+	    struct qf_iter *it, struct qf_span *out, uint32_t *line);
+	/* The absolute form of a file name that a setting or list holds:
+	 * relative ones count from CONTROLDIR. Borrowed like a setting. */
+	int32_t (*conf_path)(
+	    const struct qf_conf *c, struct qf_span name, const char **out);
+	/* Reports a mistake in the configuration from init() or checkconf():
+	 * what is wrong and what to do. `list` NULL: the setting `key`, or the
+	 * stage when that is NULL too; else line `line` of the list, or the
+	 * list when that is 0. */
+	void (*conf_error)(const struct qf_conf *c, const char *key,
+	    const char *list, uint32_t line, const char *text);
+
+	/* log: one line; either of m and c may be NULL. */
+	void (*log)(struct qf_msg *m, const struct qf_conf *c, int32_t level,
+	    const char *text);
+};
+
+/* Does the host that we run in have the call f? */
+#define QF_HOST_HAS(h, f)                                                      \
+	((h)->size >= offsetof(struct qf_host, f) + sizeof((h)->f) &&          \
+	    (h)->f != NULL)
+
+/* A setting that a plugin understands: qfrontctl check refuses others. */
+struct qf_setting {
+	const char *key;
+	const char *help; /* one line: meaning, unit, default */
+	uint32_t flags;   /* QF_SETTING_... */
+	uint32_t reserved;
+};
+#define QF_SETTING_ENV 1u /* QF_<PLUGIN>_<KEY> may override it */
+
+struct qf_plugin {
+	uint32_t magic; /* QF_PLUGIN_MAGIC */
+	uint32_t size;  /* sizeof(struct qf_plugin) */
+	uint16_t abi_major, abi_minor;
+	uint16_t abi_minor_needed; /* the oldest host that will do */
+	uint16_t reserved;
+	const char *name; /* [a-z][a-z0-9-]*, as in the chain file */
+	const char *version;
+	const char *summary;   /* one line */
+	uint64_t needs, wants; /* QF_GROUP_... */
+	uint64_t effects;      /* QF_EFFECT_... */
+	uint64_t flags;        /* QF_FLAG_... */
+	/* The settings it knows, ended by a NULL key; may be NULL. */
+	const struct qf_setting *settings;
+
+	/* Makes the state of one stage from its settings, once per process;
+	 * opens what the messages will need. May be NULL. */
+	int32_t (*init)(
+	    const struct qf_host *h, const struct qf_conf *c, void **state);
+	/* Judges one message: a class, or a negative code: BROKEN. */
+	int32_t (*message)(
+	    const struct qf_host *h, struct qf_msg *m, void *state);
+	/* Frees the state. May be NULL. */
+	void (*fini)(const struct qf_host *h, void *state);
+	/* Checks the settings and the files they name without touching mail,
+	 * reporting each mistake by conf_error: 0 or QF_ECONF. May be NULL. */
+	int32_t (*checkconf)(const struct qf_host *h, const struct qf_conf *c);
+};
+
+/* Put before the definition of qf_plugin_v1. */
+#if defined(__GNUC__)
+#define QF_PLUGIN_EXPORT __attribute__((visibility("default")))
+#else
+#define QF_PLUGIN_EXPORT
+#endif
+extern QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1;
+
+/* The first members of qf_plugin_v1, of the header it is built with. */
+/* clang-format off */
+#define QF_PLUGIN_HEAD                                                         \
+	.magic = QF_PLUGIN_MAGIC, .size = sizeof(struct qf_plugin),            \
+	.abi_major = QF_ABI_MAJOR, .abi_minor = QF_ABI_MINOR
+/* clang-format on */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
