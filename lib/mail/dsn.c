@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/utf8.h"
 #include "lib/mail/addr.h"
 #include "lib/mail/date.h"
 
@@ -18,27 +19,13 @@ enum {
 
 static const char digits[] = "0123456789";
 
-/* The UTF-8 sequence of two to four bytes at p: its length and code point, 0
- * when there is none (RFC 3629; C1 controls are none either). */
-static size_t utf8_sequence(const char *p, size_t n, unsigned *point)
+/* The printable character outside of ASCII at p: its length and code point, 0
+ * when there is none. */
+static size_t wide_char(const char *p, size_t n, unsigned *point)
 {
-	static const unsigned least[] = {0, 0, 0xa0, 0x800, 0x10000};
-	unsigned char c = (unsigned char)p[0];
-	size_t len = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+	size_t len = qf_utf8_char(p, n, point);
 
-	if (c < 0xc2 || c > 0xf4 || len > n)
-		return 0;
-	*point = c & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		c = (unsigned char)p[i];
-		if ((c & 0xc0) != 0x80)
-			return 0;
-		*point = *point << 6 | (c & 0x3fu);
-	}
-	if (*point < least[len] || *point > 0x10ffff ||
-	    (*point >= 0xd800 && *point <= 0xdfff))
-		return 0;
-	return len;
+	return *point < 0xa0 ? 0 : len;
 }
 
 /* How characters outside of ASCII are written. */
@@ -57,7 +44,7 @@ static void add_clean(struct qf_buf *out, struct qf_span s, enum charset cs)
 	for (size_t i = 0, step; i < s.n; i += step) {
 		char c = s.p[i];
 		size_t seq =
-		    cs == ASCII ? 0 : utf8_sequence(s.p + i, s.n - i, &point);
+		    cs == ASCII ? 0 : wide_char(s.p + i, s.n - i, &point);
 
 		if (out->len - start >= TEXT_MAX) {
 			qf_buf_adds(out, "...");

@@ -208,10 +208,9 @@ static uint64_t zero_bytes(uint64_t w)
 	       UINT64_C(0x8080808080808080);
 }
 
-/* The first CR or LF at or after `from`, s.n when there is none; eight bytes
- * at a time. Two calls of memchr() would read long stretches again for each
- * line when only one of the two bytes occurs. */
-static size_t find_line_end(struct qf_span s, size_t from)
+/* Eight bytes at a time. Two calls of memchr() would read long stretches again
+ * for each line when only one of the two bytes occurs. */
+size_t qf_line_end(struct qf_span s, size_t from)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	size_t i = from;
@@ -232,10 +231,10 @@ static size_t find_line_end(struct qf_span s, size_t from)
  * CR LF. A CR that ends s is left: what follows it is not known yet. */
 static size_t clean_run(struct qf_span s)
 {
-	size_t i = find_line_end(s, 0);
+	size_t i = qf_line_end(s, 0);
 
 	while (s.n - i >= 2 && s.p[i] == '\r' && s.p[i + 1] == '\n')
-		i = find_line_end(s, i + 2);
+		i = qf_line_end(s, i + 2);
 	return i;
 }
 

@@ -70,6 +70,10 @@ int qf_message_write(const struct qf_message *m, int fd, struct qf_err *e);
 int qf_message_spool(
     const struct qf_message *m, struct qf_spool *out, struct qf_err *e);
 
+/* Where the line of s that holds `from` ends: at a CR or LF, or at s.n. Takes
+ * time for what it passes only, whichever of the two ends lines. */
+size_t qf_line_end(struct qf_span s, size_t from);
+
 /* The first field of that name (no case) at or after `from`, or -1. */
 long qf_message_find(
     const struct qf_message *m, struct qf_span name, size_t from);
