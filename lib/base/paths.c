@@ -18,6 +18,7 @@ static const struct place {
     [QF_DIR_QUEUE] = {"QUEUEDIR", QF_QUEUEDIR, false},
     [QF_DIR_PLUGINS] = {"PLUGINDIR", QF_PLUGINDIR, true},
     [QF_DIR_PROTOCOLS] = {"PROTOCOLDIR", QF_PROTOCOLDIR, true},
+    [QF_DIR_COMPAT] = {NULL, QF_COMPATDIR, true},
     [QF_DIR_SBIN] = {NULL, QF_SBINDIR, true},
 };
 

@@ -19,6 +19,7 @@ enum qf_dir {
 	QF_DIR_QUEUE,     /* $QUEUEDIR */
 	QF_DIR_PLUGINS,   /* $PLUGINDIR */
 	QF_DIR_PROTOCOLS, /* $PROTOCOLDIR */
+	QF_DIR_COMPAT,    /* qfront under the names of other front ends */
 	QF_DIR_SBIN
 };
 

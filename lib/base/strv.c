@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/buf.h"
 
 void qf_strv_add_span(struct qf_strv *v, struct qf_span s)
 {
@@ -76,4 +75,18 @@ int qf_strv_split(struct qf_strv *v, struct qf_span line, struct qf_err *e)
 out:
 	qf_buf_free(&word);
 	return rc;
+}
+
+void qf_strv_join(struct qf_buf *out, char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		qf_buf_adds(out, i > 0 ? " '" : "'");
+		for (const char *s = words[i]; *s != '\0'; s++) {
+			if (*s == '\'')
+				qf_buf_adds(out, "'\\''");
+			else
+				qf_buf_addc(out, *s);
+		}
+		qf_buf_addc(out, '\'');
+	}
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <qfront/span.h>
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 
 /* v is NULL-terminated when n > 0; zeroed memory is an empty vector. */
@@ -29,5 +30,8 @@ void qf_strv_free(struct qf_strv *v); /* leaves it empty */
  * line holds a zero byte; the words before it may have been added then.
  */
 int qf_strv_split(struct qf_strv *v, struct qf_span line, struct qf_err *e);
+
+/* Appends the words, quoted so that qf_strv_split() gives them back. */
+void qf_strv_join(struct qf_buf *out, char *const *words, size_t n);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/base/paths.h"
-#include "lib/base/strv.h"
+#include "lib/base/program.h"
 #include "lib/mail/qqcode.h"
 
 extern char **environ;
@@ -81,14 +80,6 @@ static void quiet_end(const struct quiet *q)
 	errno = saved;
 }
 
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       access(path, X_OK) == 0;
-}
-
 /* The words of the command to run. */
 static int choose(struct qf_strv *argv, const char *program, struct qf_err *e)
 {
@@ -107,15 +98,9 @@ static int choose(struct qf_strv *argv, const char *program, struct qf_err *e)
 		qf_buf_free(&path);
 		return 0;
 	}
-	if (is_program(env)) {
-		qf_strv_add(argv, env);
-		return 0;
-	}
-	if (qf_strv_split(argv, qf_span(env), &why) < 0)
+	if (qf_program_words(argv, env, &why) < 0)
 		return qf_fail(
 		    e, QF_EEXEC, "QMAILQUEUE \"%s\": %s", env, why.text);
-	if (argv->n == 0)
-		return qf_fail(e, QF_EEXEC, "QMAILQUEUE names no program");
 	return 0;
 }
 
@@ -146,7 +131,8 @@ static char **child_environment(void)
 }
 
 /* Starts it with the far ends of the four pipes. */
-static int start(struct qf_submit *s, char *const *argv, struct qf_err *e)
+static int start(
+    struct qf_submit *s, const char *path, char *const *argv, struct qf_err *e)
 {
 	int m[2] = {-1, -1}, v[2] = {-1, -1}, l[2] = {-1, -1}, a[2] = {-1, -1};
 	char **envp = child_environment();
@@ -160,7 +146,7 @@ static int start(struct qf_submit *s, char *const *argv, struct qf_err *e)
 	fcntl(l[0], F_SETFL, O_NONBLOCK);
 	fcntl(a[0], F_SETFL, O_NONBLOCK);
 	rc = qf_child_start(&s->child,
-	    &(struct qf_child_spec){.path = argv[0],
+	    &(struct qf_child_spec){.path = path,
 		.argv = argv,
 		.envp = envp,
 		.fds = (const struct qf_child_fd[]){{0, m[0]}, {1, v[0]},
@@ -206,6 +192,7 @@ int qf_submit_open(struct qf_submit **out,
 {
 	static const struct qf_submit_options defaults = {0};
 	struct qf_submit *s = qf_alloc(sizeof *s);
+	struct qf_buf path = QF_BUF_INIT;
 	struct qf_strv argv = {0};
 	int rc;
 
@@ -222,7 +209,10 @@ int qf_submit_open(struct qf_submit **out,
 	    options->deadline != 0 ? options->deadline : qf_deadline_in(DAY_MS);
 	rc = choose(&argv, options->program, e);
 	if (rc == 0)
-		rc = start(s, argv.v, e);
+		rc = qf_program_find(&path, argv.v[0], e);
+	if (rc == 0)
+		rc = start(s, path.s, argv.v, e);
+	qf_buf_free(&path);
 	qf_strv_free(&argv);
 	*out = s;
 	if (rc < 0)

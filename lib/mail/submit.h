@@ -24,9 +24,9 @@
 struct qf_submit;
 
 struct qf_submit_options {
-	/* A path. NULL: QMAILQUEUE, a path or a command in shell quoting
-	 * (lib/base/strv.h); SBINDIR/qfront when it is unset or empty, or
-	 * when NULLQUEUE is set, which qfront obeys. */
+	/* A path. NULL: QMAILQUEUE, a path or a command, its
+	 * program found as lib/base/program.h says; SBINDIR/qfront when it is
+	 * unset or empty, or when NULLQUEUE is set, which qfront obeys. */
 	const char *program;
 	int64_t deadline; /* for the whole run; 0: a day from now */
 };

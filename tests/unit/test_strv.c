@@ -116,12 +116,34 @@ static void test_split_appends(void **state)
 	qf_strv_free(&v);
 }
 
+static void test_join(void **state)
+{
+	char *const words[] = {(char[]){""}, (char[]){"a"},
+	    (char[]){"it's"}, (char[]){"''"}, (char[]){"\\ \"$x\n\t"},
+	    (char[]){"\xff"}};
+	struct qf_buf line = QF_BUF_INIT;
+	struct qf_strv v = {0};
+
+	(void)state;
+	qf_strv_join(&line, words, UNIT_COUNT(words));
+	assert_int_equal(0, qf_strv_split(&v, qf_buf_span(&line), NULL));
+	assert_int_equal(UNIT_COUNT(words), v.n);
+	for (size_t i = 0; i < v.n; i++)
+		assert_string_equal(words[i], v.v[i]);
+	qf_buf_reset(&line);
+	qf_strv_join(&line, words, 0);
+	assert_string_equal("", line.s);
+	qf_buf_free(&line);
+	qf_strv_free(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_vector),
 	    cmocka_unit_test(test_split),
 	    cmocka_unit_test(test_split_appends),
+	    cmocka_unit_test(test_join),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

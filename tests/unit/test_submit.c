@@ -379,6 +379,13 @@ static void test_choice(void **state)
 	snprintf(path, sizeof path, "\"%s\"/program '34'", dir);
 	setenv("QMAILQUEUE", path, 1);
 	assert_int_equal(34, code_of(NULL, &e));
+	/* a name alone is looked for in PATH */
+	setenv("QMAILQUEUE", "program 34", 1);
+	assert_int_equal(QF_EEXEC, code_of(NULL, &e));
+	assert_non_null(strstr(e.text, "no program \"program\""));
+	snprintf(path, sizeof path, "%s:/usr/bin:/bin", dir);
+	setenv("PATH", path, 1);
+	assert_int_equal(34, code_of(NULL, &e));
 	/* options beat it */
 	snprintf(path, sizeof path, "%s/a program", dir);
 	assert_int_equal(
