@@ -80,12 +80,13 @@ static void check_stage(const struct qf_ctl *ctl, const struct qf_chain *chain,
 		qf_problem_err(p, &e);
 		return;
 	}
+	qf_conf_load(&conf, ctl, chain, stage, loaded.plugin.settings, p);
+	qf_plugin_specialise(&loaded, &conf);
 	if (loaded.plugin.flags & QF_FLAG_WARM)
 		qf_problem(p, QF_ECONF,
 		    "%s:%u: plugin %s runs only in the daemon, which this "
 		    "version does not have; remove the line",
 		    chain->file, stage->line, stage->plugin);
-	qf_conf_load(&conf, ctl, chain, stage, loaded.plugin.settings, p);
 	check_plugin(&loaded.plugin, &conf, chain, stage, p);
 	qf_conf_free(&conf);
 	if (qf_plugin_unload(&loaded, &e) < 0)

@@ -136,6 +136,21 @@ out:
 	return rc;
 }
 
+void qf_plugin_specialise(struct qf_loaded *l, const struct qf_conf *c)
+{
+	const struct qf_kind *k = l->plugin.kinds;
+
+	for (; k != NULL && k->key != NULL; k++) {
+		const struct qf_conf_value *v = qf_conf_find(c, k->key);
+
+		if (v == NULL || !qf_span_is(v->value, k->value))
+			continue;
+		l->plugin.effects = k->effects;
+		l->plugin.flags = k->flags;
+		return;
+	}
+}
+
 int qf_plugin_unload(struct qf_loaded *l, struct qf_err *e)
 {
 	int rc = 0;

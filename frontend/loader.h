@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <qfront/plugin.h>
+#include "frontend/settings.h"
 #include "lib/base/err.h"
 
 struct qf_loaded {
@@ -20,6 +21,9 @@ struct qf_loaded {
  * qf_plugin_v1 or its ABI does not fit this host. */
 int qf_plugin_load(
     struct qf_loaded *l, const char *name, uid_t owner, struct qf_err *e);
+/* Makes `plugin` what a stage with these settings is: another of its kinds
+ * has other effects and flags. */
+void qf_plugin_specialise(struct qf_loaded *l, const struct qf_conf *c);
 /* QF_ECLOSE. */
 int qf_plugin_unload(struct qf_loaded *l, struct qf_err *e);
 

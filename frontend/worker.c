@@ -70,9 +70,6 @@ static int init_stage(
 	struct qf_err e;
 	int rc;
 
-	if (qf_conf_load(&l->conf, w->work->ctl, w->work->chain, s, p->settings,
-		&w->problems) < 0)
-		return trouble(w, &w->problems.first);
 	if (p->flags & QF_FLAG_WARM) {
 		qf_fail(&e, QF_ECONF,
 		    "%s:%u: plugin %s runs only in the daemon, which is not "
@@ -107,6 +104,12 @@ static int open_stage(
 		qf_err_context(&e, "%s:%u", w->work->chain->file, s->line);
 		return trouble(w, &e);
 	}
+	if (qf_conf_load(&l->conf, w->work->ctl, w->work->chain, s,
+		l->loaded.plugin.settings, &w->problems) < 0) {
+		close_stage(l);
+		return trouble(w, &w->problems.first);
+	}
+	qf_plugin_specialise(&l->loaded, &l->conf);
 	secret = (l->loaded.plugin.flags & QF_FLAG_SECRET) != 0;
 	if (w->role_known && secret != w->role_secret) {
 		close_stage(l);

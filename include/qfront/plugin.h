@@ -341,6 +341,17 @@ struct qf_setting {
 };
 #define QF_SETTING_ENV 1u /* QF_<PLUGIN>_<KEY> may override it */
 
+/* Another kind of stage that a plugin makes when its setting `key` is `value`:
+ * these effects and flags are the stage's, in place of the plugin's. They hold
+ * before init() is called, so that a stage without QF_FLAG_SECRET is never in
+ * one process with a stage that has it. Since 1.1. */
+struct qf_kind {
+	const char *key, *value;
+	uint64_t effects; /* QF_EFFECT_... */
+	uint64_t flags;   /* QF_FLAG_... */
+	uint64_t reserved[2];
+};
+
 struct qf_plugin {
 	uint32_t magic; /* QF_PLUGIN_MAGIC */
 	uint32_t size;  /* sizeof(struct qf_plugin) */
@@ -368,6 +379,11 @@ struct qf_plugin {
 	/* Checks the settings and the files they name without touching mail,
 	 * reporting each mistake by conf_error: 0 or QF_ECONF. May be NULL. */
 	int32_t (*checkconf)(const struct qf_host *h, const struct qf_conf *c);
+
+	/* since 1.1 */
+	/* The first that fits a stage counts; ended by a NULL key; may be
+	 * NULL. */
+	const struct qf_kind *kinds;
 };
 
 /* Put before the definition of qf_plugin_v1. */

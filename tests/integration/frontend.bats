@@ -314,6 +314,25 @@ nothing_queued() {
 	[ "$(grep -c X-Trace got.message)" -eq 4 ]
 }
 
+@test "a kind of stage without keys runs with its own effects and flags" {
+	control chain 'misbehave do=mark' 'secret@open do=open-mark' \
+		'secret do=mark'
+	send
+	[ "$status" -eq 0 ]
+	pid_of() {
+		sed -n "s/^qfrontd\[\([0-9]*\)\].* name=$1 .*/\1/p" <<<"$log"
+	}
+	[ -n "$(pid_of secret)" ]
+	[ "$(pid_of misbehave)" = "$(pid_of secret@open)" ]
+	[ "$(pid_of secret@open)" != "$(pid_of secret)" ]
+	[ "$(grep -c X-Trace got.message)" -eq 3 ]
+
+	control chain 'secret do=open-readdress'
+	send
+	[ "$status" -eq 71 ]
+	[[ $log == *'tried an edit that it does not declare'* ]]
+}
+
 @test "verdicts become their codes; nothing turns a defer permanent" {
 	expect() {
 		control chain "misbehave do=$1"

@@ -244,6 +244,8 @@ static const struct act {
     {"accept", accept_all},
     {"readdress", readdress},
     {"mark", mark},
+    {"open-mark", mark},
+    {"open-readdress", readdress},
 };
 
 static int32_t message(const struct qf_host *h, struct qf_msg *m, void *state)
@@ -295,6 +297,13 @@ static void fini(const struct qf_host *h, void *state)
 static const struct qf_setting settings[] = {
     {"do", "what to do", QF_SETTING_ENV, 0}, {NULL, NULL, 0, 0}};
 
+/* Whatever flags the variant has, these stages have none. */
+static const struct qf_kind kinds[] = {
+    {.key = "do", .value = "open-mark", .effects = QF_EFFECT_HEADER},
+    {.key = "do", .value = "open-readdress", .effects = QF_EFFECT_HEADER},
+    {0},
+};
+
 QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1 = {
     .magic = QF_PLUGIN_MAGIC,
     .size = sizeof(struct qf_plugin),
@@ -310,4 +319,5 @@ QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1 = {
     .init = init,
     .message = message,
     .fini = fini,
+    .kinds = kinds,
 };
