@@ -82,12 +82,43 @@ static int32_t rcpt_get(struct qf_msg *m, uint32_t index, struct qf_span *out)
 	return 0;
 }
 
+/* The value of a key among key=value. */
+static int32_t lookup(
+    const struct qf_strv *v, const char *key, struct qf_span *out)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		struct qf_span value = qf_span(v->v[i]), name;
+
+		if (qf_span_cut(&value, '=', &name) && qf_span_is(name, key)) {
+			*out = value;
+			return 0;
+		}
+	}
+	return QF_ENOENT;
+}
+
 static int32_t context(struct qf_msg *m, const char *key, struct qf_span *out)
 {
+	return lookup(&m->conf->context, key, out);
+}
+
+static int32_t env(struct qf_msg *m, const char *name, struct qf_span *out)
+{
 	(void)m;
-	(void)key;
+	(void)name;
 	(void)out;
 	return QF_ENOENT;
+}
+
+static int32_t note_get(struct qf_msg *m, const char *key, struct qf_span *out)
+{
+	return lookup(&m->conf->notes, key, out);
+}
+
+static int64_t time_left(struct qf_msg *m)
+{
+	(void)m;
+	return 60000;
 }
 
 static int32_t may(const struct qf_msg *m, uint64_t effect)
@@ -119,6 +150,20 @@ static int32_t header_delete(struct qf_msg *m, uint32_t index)
 	return qf_edit_header_delete(&m->edits, &m->message, index);
 }
 
+static int32_t rcpt_add(struct qf_msg *m, const char *address)
+{
+	if (may(m, QF_EFFECT_RCPT) < 0)
+		return QF_EPERM;
+	return qf_edit_rcpt_add(&m->edits, address);
+}
+
+static int32_t rcpt_drop(struct qf_msg *m, uint32_t index)
+{
+	if (may(m, QF_EFFECT_RCPT) < 0)
+		return QF_EPERM;
+	return qf_edit_rcpt_drop(&m->edits, &m->envelope, index);
+}
+
 static int32_t verdict(struct qf_msg *m, const struct qf_verdict *v)
 {
 	m->verdict = *v;
@@ -136,15 +181,7 @@ static int32_t verdict(struct qf_msg *m, const struct qf_verdict *v)
 static int32_t conf_get(
     const struct qf_conf *c, const char *key, struct qf_span *out)
 {
-	for (size_t i = 0; i < c->settings.n; i++) {
-		struct qf_span value = qf_span(c->settings.v[i]), name;
-
-		if (qf_span_cut(&value, '=', &name) && qf_span_is(name, key)) {
-			*out = value;
-			return 0;
-		}
-	}
-	return QF_ENOENT;
+	return lookup(&c->settings, key, out);
 }
 
 /* The list, loaded when it is asked for the first time. */
@@ -233,7 +270,7 @@ const struct qf_host fakehost = {
     .abi_minor = QF_ABI_MINOR,
     .groups = QF_GROUP_MESSAGE | QF_GROUP_HEADER | QF_GROUP_ENVELOPE |
 	      QF_GROUP_CONTEXT | QF_GROUP_EDIT | QF_GROUP_VERDICT |
-	      QF_GROUP_CONFIG | QF_GROUP_LOG,
+	      QF_GROUP_CONFIG | QF_GROUP_LOG | QF_GROUP_SHARE | QF_GROUP_RUN,
     .size_of = size_of,
     .span_next = span_next,
     .crlf_next = crlf_next,
@@ -244,16 +281,20 @@ const struct qf_host fakehost = {
     .rcpt_count = rcpt_count,
     .rcpt_get = rcpt_get,
     .context = context,
-    .env = context,
+    .env = env,
     .header_insert = header_insert,
     .header_replace = header_replace,
     .header_delete = header_delete,
+    .rcpt_add = rcpt_add,
+    .rcpt_drop = rcpt_drop,
     .verdict = verdict,
     .conf_get = conf_get,
     .conf_list_next = conf_list_next,
     .conf_path = conf_path,
     .conf_error = conf_error,
     .log = log_line,
+    .note_get = note_get,
+    .time_left = time_left,
 };
 
 int32_t fakehost_load(struct qf_conf *c, const char *path,
@@ -303,6 +344,8 @@ void fakehost_close(struct qf_conf *c)
 	qf_strv_free(&c->log);
 	qf_strv_free(&c->list_names);
 	qf_strv_free(&c->paths);
+	qf_strv_free(&c->context);
+	qf_strv_free(&c->notes);
 	qf_ctl_close(&c->ctl);
 }
 

@@ -26,6 +26,9 @@ struct qf_conf {
 	struct qf_lines *lists;  /* of names as in list_names */
 	struct qf_strv list_names;
 	struct qf_strv paths;
+	/* What messages will see, key=value each. */
+	struct qf_strv context;
+	struct qf_strv notes;
 };
 
 /* A message on its way through a stage. */

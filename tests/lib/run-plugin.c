@@ -1,13 +1,13 @@
 /*
  * Runs messages through one plugin, for tests in other languages:
  *
- *	run-plugin [-f sender] [-r recipient] [-n times] PLUGIN.so CONTROLDIR
- *	    [key=value]... <message >message-after-the-stage
+ *	run-plugin [-f sender] [-r recipient] [-x key=value] [-n times]
+ *	    PLUGIN.so CONTROLDIR [key=value]... <message >message-after-it
  *
  * Prints the log, mistakes and the verdict on standard error; exits with the
  * class of the verdict, 100 when init() fails, 101 when message() fails. With
- * -c it only checks the settings: 0, or 100. -n runs the message again and
- * again in the one stage.
+ * -c it only checks the settings: 0, or 100. -x says something of where the
+ * message comes from. -n runs it again and again in the one stage.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,13 +46,13 @@ static int run(
 int main(int argc, char **argv)
 {
 	const char *from = "";
-	struct qf_strv rcpt = {0};
+	struct qf_strv rcpt = {0}, context = {0};
 	bool check = false;
 	long times = 1;
 	struct qf_conf c;
 	int rc, opt;
 
-	while ((opt = getopt(argc, argv, "cf:n:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "cf:n:r:x:")) != -1) {
 		if (opt == 'c')
 			check = true;
 		else if (opt == 'f')
@@ -61,6 +61,8 @@ int main(int argc, char **argv)
 			times = atol(optarg);
 		else if (opt == 'r')
 			qf_strv_add(&rcpt, optarg);
+		else if (opt == 'x')
+			qf_strv_add(&context, optarg);
 		else
 			return 102;
 	}
@@ -70,6 +72,7 @@ int main(int argc, char **argv)
 		qf_strv_add(&rcpt, "someone@else.example");
 	rc = (check ? fakehost_load : fakehost_open)(&c, argv[optind],
 	    argv[optind + 1], (const char *const *)argv + optind + 2);
+	c.context = context;
 	if (rc == 0 && check && c.plugin->checkconf != NULL)
 		rc = c.plugin->checkconf(&fakehost, &c);
 	if (rc < 0)
