@@ -8,6 +8,12 @@
 #include "frontend/settings.h"
 
 const struct qf_ctl_item qf_frontend_items[] = {
+    {.name = "dialect",
+	.type = QF_CTL_STRING,
+	.offset = offsetof(struct qf_frontend_config, caller),
+	.fallback = "auto",
+	.help = "the caller: auto, indimail, notqmail, sqmail, netqmail, ldap "
+		"or sagredo"},
     {.name = "log",
 	.type = QF_CTL_STRING,
 	.offset = offsetof(struct qf_frontend_config, log),
@@ -25,13 +31,11 @@ const struct qf_ctl_item qf_frontend_items[] = {
 	.help = "seconds that the whole chain may take"},
     {0}};
 
-int qf_frontend_config_load(struct qf_frontend_config *config,
+static int check_log(const struct qf_frontend_config *config,
     const struct qf_ctl *ctl, struct qf_err *e)
 {
 	static const char *const targets[] = {"stderr", "syslog", "none"};
 
-	if (qf_ctl_load(ctl, qf_frontend_items, config, e) < 0)
-		return QF_ECONF;
 	for (size_t i = 0; config->log != NULL; i++) {
 		if (i == sizeof targets / sizeof *targets)
 			return qf_fail(e, QF_ECONF,
@@ -41,6 +45,19 @@ int qf_frontend_config_load(struct qf_frontend_config *config,
 			break;
 	}
 	return 0;
+}
+
+int qf_frontend_config_load(struct qf_frontend_config *config,
+    const struct qf_ctl *ctl, struct qf_err *e)
+{
+	if (qf_ctl_load(ctl, qf_frontend_items, config, e) < 0)
+		return QF_ECONF;
+	if (!qf_dialect_find(config->caller, &config->dialect))
+		return qf_fail(e, QF_ECONF,
+		    "%s/dialect:1: \"%s\": use auto, indimail, notqmail, "
+		    "sqmail, netqmail, ldap or sagredo",
+		    ctl->path, config->caller);
+	return check_log(config, ctl, e);
 }
 
 void qf_frontend_config_free(struct qf_frontend_config *config)

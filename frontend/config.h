@@ -4,10 +4,13 @@
 #ifndef QF_FRONTEND_CONFIG_H
 #define QF_FRONTEND_CONFIG_H
 
+#include "frontend/dialect.h"
 #include "frontend/problem.h"
 #include "lib/base/ctl.h"
 
 struct qf_frontend_config {
+	char *caller; /* what the control file dialect says */
+	enum qf_dialect dialect;
 	char *log;              /* "stderr", "syslog", "none" or NULL */
 	char *queueprog;        /* the next program, or NULL */
 	long long timeoutchain; /* seconds */

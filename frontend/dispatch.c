@@ -317,6 +317,7 @@ static void conclude(struct run *r, const struct qf_report *report)
 		qf_log(QF_LOG_ERROR, "verdict not available, deferring",
 		    QF_KS("stage", r->chain->stage[report->stage].name),
 		    QF_KS("verdict", qf_class_name(j->class_)));
+	r->out->judgement = *j;
 	refuse(r, qf_outcome_code(j));
 }
 

@@ -11,6 +11,7 @@
 #define QF_FRONTEND_DISPATCH_H
 
 #include "frontend/chain.h"
+#include "frontend/host.h"
 #include "lib/mail/envelope.h"
 
 enum qf_action {
@@ -21,7 +22,9 @@ enum qf_action {
 
 struct qf_outcome {
 	enum qf_action action;
-	int code;    /* of a refusal */
+	int code; /* of a refusal */
+	/* Of the stage that refused it; zeros when none did. */
+	struct qf_judgement judgement;
 	int message; /* what to queue: a descriptor of ours, or -1: as given */
 	struct qf_envelope envelope; /* valid when envelope_edited */
 	bool envelope_edited;

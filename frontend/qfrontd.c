@@ -14,6 +14,7 @@
 
 #include "frontend/chain.h"
 #include "frontend/config.h"
+#include "frontend/dialect.h"
 #include "frontend/dispatch.h"
 #include "frontend/handoff.h"
 #include "lib/base/alloc.h"
@@ -44,13 +45,16 @@ static int fail(const char *event, const struct qf_err *e)
 	return code != 0 ? code : 81;
 }
 
-/* What the control file says holds for the next program too. */
+/* What the control file says holds for the next program too. A caller that
+ * reads texts from descriptor 2 finds no log there. */
 static void open_log(const struct once *o)
 {
 	if (o->config.log != NULL) {
 		setenv("QFRONT_LOG", o->config.log, 0);
 		qf_qqguard_log("qfrontd");
 	}
+	if (qf_log_is_stderr() && qf_dialect_reads_stderr(o->config.dialect))
+		qf_log_open("qfrontd", QF_LOG_TO_SYSLOG, QF_LOG_INFO);
 	qf_log_export();
 }
 
@@ -112,6 +116,19 @@ static void queue_message(struct once *o, struct qf_err *e)
 	qf_spool_close(&spool);
 }
 
+/* The exit code that this caller understands. */
+static int refuse(const struct once *o)
+{
+	int code = qf_dialect_answer(
+	    o->config.dialect, &o->outcome.judgement, o->outcome.code);
+
+	qf_log(QF_LOG_INFO, "refused",
+	    QF_KS("from", qf_envelope_sender(&o->envelope)),
+	    QF_KD("code", o->outcome.code), QF_KD("exit", code),
+	    QF_KS("text", qf_qqcode_find(o->outcome.code)->text));
+	return code;
+}
+
 /* The exit code; returns only when no other program took over. */
 static int run(struct once *o, char *const *argv, struct qf_err *e)
 {
@@ -129,11 +146,7 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 		    QF_KS("from", qf_envelope_sender(&o->envelope)));
 		return 0;
 	case QF_ACTION_REFUSE:
-		qf_log(QF_LOG_INFO, "refused",
-		    QF_KS("from", qf_envelope_sender(&o->envelope)),
-		    QF_KD("code", o->outcome.code),
-		    QF_KS("text", qf_qqcode_find(o->outcome.code)->text));
-		return o->outcome.code;
+		return refuse(o);
 	}
 	queue_message(o, e);
 	return fail("message not handed over", e);

@@ -261,6 +261,9 @@ static int run_stage(struct worker *w, size_t i)
 	if (qf_class_goes_on(j.class_))
 		return 1;
 	w->report.judgement = j;
+	/* Why a stage broke is for the log. */
+	if (broken)
+		w->report.judgement.text[0] = '\0';
 	return 0;
 }
 
