@@ -4,11 +4,10 @@
 #include <inttypes.h>
 #include <ltdl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "frontend/host.h"
+#include "frontend/note.h"
 #include "lib/base/buf.h"
-#include "lib/base/ctl.h"
 #include "lib/base/paths.h"
 
 /* The fields that version 1.0 had: no plugin can be smaller. */
@@ -58,18 +57,6 @@ int qf_plugin_adopt(struct qf_plugin *out, const struct qf_plugin *from,
 	return 0;
 }
 
-/* Who can write a plugin runs in our name: the rule of control files. */
-static int check_file(const char *path, uid_t owner, struct qf_err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return qf_fail_sys(e, QF_EPLUGIN, "%s", path);
-	if (qf_ctl_check_modes(&st, owner, path, e) < 0)
-		return e->rc = QF_EPLUGIN;
-	return 0;
-}
-
 static lt_dlhandle open_local(const char *path)
 {
 	lt_dladvise advise;
@@ -100,39 +87,53 @@ static int open_file(lt_dlhandle *out, const char *path, struct qf_err *e)
 	return rc;
 }
 
+static int take_symbol(
+    struct qf_loaded *l, const char *name, const char *path, struct qf_err *e)
+{
+	const struct qf_plugin *from = lt_dlsym(l->handle, QF_PLUGIN_SYMBOL);
+
+	if (from == NULL)
+		return qf_fail(e, QF_ESYMBOL,
+		    "plugin %s: %s does not export %s; it is no qfront plugin",
+		    name, path, QF_PLUGIN_SYMBOL);
+	return qf_plugin_adopt(&l->plugin, from, name, e);
+}
+
+static int load(struct qf_loaded *l, const char *name, struct qf_err *e)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	lt_dlhandle handle = NULL;
+	int rc;
+
+	if (lt_dlinit() != 0)
+		return qf_fail(e, QF_EPLUGIN, "libltdl: %s", lt_dlerror());
+	qf_dir_join(&path, QF_DIR_PLUGINS, name);
+	qf_buf_adds(&path, ".so");
+	if (open_file(&handle, path.s, e) < 0) {
+		rc = qf_err_context(e, "plugin %s", name);
+		lt_dlexit();
+	} else {
+		l->handle = handle;
+		rc = take_symbol(l, name, path.s, e);
+	}
+	qf_buf_free(&path);
+	return rc;
+}
+
 int qf_plugin_load(
     struct qf_loaded *l, const char *name, uid_t owner, struct qf_err *e)
 {
-	struct qf_buf path = QF_BUF_INIT;
-	const struct qf_plugin *from;
-	lt_dlhandle handle = NULL;
-	int rc = 0;
+	struct qf_declared note;
+	int noted = qf_note_read(name, owner, &note, e), rc;
 
 	*l = (struct qf_loaded){0};
-	qf_dir_join(&path, QF_DIR_PLUGINS, name);
-	qf_buf_adds(&path, ".so");
-	if (lt_dlinit() != 0) {
-		rc = qf_fail(e, QF_EPLUGIN, "libltdl: %s", lt_dlerror());
-		goto out;
-	}
-	if (check_file(path.s, owner, e) < 0 ||
-	    open_file(&handle, path.s, e) < 0) {
-		rc = qf_err_context(e, "plugin %s", name);
-		lt_dlexit();
-		goto out;
-	}
-	l->handle = handle;
-	from = lt_dlsym(handle, QF_PLUGIN_SYMBOL);
-	if (from == NULL)
-		rc = qf_fail(e, QF_ESYMBOL,
-		    "plugin %s: %s does not export %s; it is no qfront plugin",
-		    name, path.s, QF_PLUGIN_SYMBOL);
-	else
-		rc = qf_plugin_adopt(&l->plugin, from, name, e);
+	if (noted < 0)
+		return noted;
+	rc = load(l, name, e);
+	if (rc == 0 && noted > 0)
+		rc = qf_note_compare(&note, &l->plugin, e);
 	if (rc < 0)
 		qf_plugin_unload(l, NULL);
-out:
-	qf_buf_free(&path);
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Plugins: found as PLUGINDIR/NAME.so, opened with libltdl, their ABI checked
- * before anything of them is called.
+ * Plugins: found as PLUGINDIR/NAME.so, opened with libltdl, their note and ABI
+ * checked before anything of them is called.
  */
 #ifndef QF_FRONTEND_LOADER_H
 #define QF_FRONTEND_LOADER_H
@@ -18,7 +18,7 @@ struct qf_loaded {
 
 /* QF_EPLUGIN when the file can not be opened or bound, or others than root and
  * `owner` (of CONTROLDIR) can write it; QF_ESYMBOL when it does not export
- * qf_plugin_v1 or its ABI does not fit this host. */
+ * qf_plugin_v1, its ABI does not fit this host, or its note says otherwise. */
 int qf_plugin_load(
     struct qf_loaded *l, const char *name, uid_t owner, struct qf_err *e);
 /* Makes `plugin` what a stage with these settings is: another of its kinds

@@ -102,15 +102,20 @@ static const struct qf_setting settings[] = {
     {0}, /* ends the list */
 };
 
+/* What the host must know before it loads us: host calls, edits. */
+#define NEEDS                                                                  \
+	(QF_GROUP_HEADER | QF_GROUP_EDIT | QF_GROUP_VERDICT | QF_GROUP_CONFIG)
+#define EFFECTS QF_EFFECT_HEADER
+QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, 0);
+
 /* The one symbol that a plugin exports. */
 const struct qf_plugin qf_plugin_v1 = {
     QF_PLUGIN_HEAD,
     .name = "example",
     .version = "1.0",
     .summary = "adds a header field and refuses by subject",
-    .needs =
-	QF_GROUP_HEADER | QF_GROUP_EDIT | QF_GROUP_VERDICT | QF_GROUP_CONFIG,
-    .effects = QF_EFFECT_HEADER, /* edits of anything else are refused */
+    .needs = NEEDS,
+    .effects = EFFECTS, /* edits of anything else are refused */
     .settings = settings,
     .init = init,
     .message = message,

@@ -172,13 +172,17 @@ static const struct qf_setting settings[] = {
     {0},
 };
 
+#define NEEDS                                                                  \
+	(QF_GROUP_MESSAGE | QF_GROUP_ENVELOPE | QF_GROUP_VERDICT |             \
+	    QF_GROUP_CONFIG)
+QF_PLUGIN_NOTE(NEEDS, 0, 0, 0);
+
 const struct qf_plugin qf_plugin_v1 = {
     QF_PLUGIN_HEAD,
     .name = "size",
     .version = "1.0",
     .summary = "refuses large messages and long lists of recipients",
-    .needs = QF_GROUP_MESSAGE | QF_GROUP_ENVELOPE | QF_GROUP_VERDICT |
-	     QF_GROUP_CONFIG,
+    .needs = NEEDS,
     .settings = settings,
     .init = init,
     .message = message,

@@ -394,6 +394,48 @@ struct qf_plugin {
 #endif
 extern QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1;
 
+/*
+ * What a plugin is, to be read without loading it: an ELF note that says what
+ * qf_plugin_v1 says; where the two differ the plugin is refused. A plugin may
+ * have none. Bit sets are two words, the low one first, so that the note is
+ * aligned to 4 bytes on every machine. Since 1.1.
+ */
+struct qf_plugin_note {
+	uint32_t size; /* sizeof(struct qf_plugin_note) */
+	uint16_t abi_major, abi_minor;
+	uint32_t needs[2], wants[2], effects[2], flags[2];
+};
+#define QF_NOTE_NAME "qfront"
+#define QF_NOTE_TYPE 1
+
+/* The note; put it once, with the constants that qf_plugin_v1 is made of:
+ *
+ *	#define NEEDS (QF_GROUP_EDIT | QF_GROUP_CONFIG)
+ *	#define EFFECTS QF_EFFECT_HEADER
+ *	QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, 0);
+ */
+/* clang-format off */
+#define QF_NOTE_WORDS(bits)                                                    \
+	{ (uint32_t)(bits), (uint32_t)((uint64_t)(bits) >> 32) }
+#if defined(__GNUC__) && defined(__ELF__)
+#define QF_PLUGIN_NOTE(needs_, wants_, effects_, flags_)                       \
+	static const struct {                                                  \
+		uint32_t namesz, descsz, type;                                 \
+		char name[(sizeof QF_NOTE_NAME + 3) / 4 * 4];                  \
+		struct qf_plugin_note desc;                                    \
+	} qf_note_of_plugin __attribute__((                                    \
+	    used, section(".note." QF_NOTE_NAME), aligned(4))) = {             \
+	    sizeof QF_NOTE_NAME, sizeof(struct qf_plugin_note), QF_NOTE_TYPE,  \
+	    QF_NOTE_NAME,                                                      \
+	    { sizeof(struct qf_plugin_note), QF_ABI_MAJOR, QF_ABI_MINOR,       \
+		QF_NOTE_WORDS(needs_), QF_NOTE_WORDS(wants_),                  \
+		QF_NOTE_WORDS(effects_), QF_NOTE_WORDS(flags_) } }
+#else
+#define QF_PLUGIN_NOTE(needs_, wants_, effects_, flags_)                       \
+	extern const struct qf_plugin qf_plugin_v1
+#endif
+/* clang-format on */
+
 /* The first members of qf_plugin_v1, of the header it is built with. */
 /* clang-format off */
 #define QF_PLUGIN_HEAD                                                         \

@@ -196,15 +196,21 @@ static const struct qf_setting settings[] = {
     {0},
 };
 
+#define NEEDS                                                                  \
+	(QF_GROUP_MESSAGE | QF_GROUP_ENVELOPE | QF_GROUP_EDIT |                \
+	    QF_GROUP_VERDICT | QF_GROUP_CONFIG | QF_GROUP_LOG)
+#define EFFECTS (QF_EFFECT_HEADER | QF_EFFECT_SEAL)
+#define FLAGS   QF_FLAG_SECRET
+QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, FLAGS);
+
 const struct qf_plugin qf_plugin_v1 = {
     QF_PLUGIN_HEAD,
     .name = "dkim",
     .version = "1.0",
     .summary = "signs messages with DKIM (rsa-sha256)",
-    .needs = QF_GROUP_MESSAGE | QF_GROUP_ENVELOPE | QF_GROUP_EDIT |
-	     QF_GROUP_VERDICT | QF_GROUP_CONFIG | QF_GROUP_LOG,
-    .effects = QF_EFFECT_HEADER | QF_EFFECT_SEAL,
-    .flags = QF_FLAG_SECRET,
+    .needs = NEEDS,
+    .effects = EFFECTS,
+    .flags = FLAGS,
     .settings = settings,
     .init = init,
     .message = message,

@@ -187,12 +187,17 @@ nothing_queued() {
 	echo 'no object at all' >plugins/broken.so
 	send
 	[ "$status" -eq 57 ]
-	[[ $log == *"chain:1: plugin broken: "*"broken.so: file too short"* ]]
+	[[ $log == *"chain:1: plugin broken: "*"broken.so is no shared object"* ]]
 	# Not at the first call, where it would be a crash that onerror judges.
 	control chain 'unbound onerror=pass'
 	send
 	[ "$status" -eq 57 ]
 	[[ $log == *qf_test_nowhere* ]]
+	# What the dispatcher reads before anything is loaded must hold.
+	control chain 'liar onerror=pass'
+	send
+	[ "$status" -eq 58 ]
+	[[ $log == *"chain:1: plugin liar says flags 0 in its note and 0x2"* ]]
 	control chain 'misbehave do=mark'
 	chmod g+w plugins/misbehave.so
 	send

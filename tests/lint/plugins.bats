@@ -41,6 +41,16 @@ imported() {
 	done
 }
 
+# Without one the dispatcher would have to guess what a plugin is.
+@test "plugins have a note, one each" {
+	local file
+
+	for file in "$PLUGINS"/*.so; do
+		echo "$file"
+		[ "$(readelf -nW "$file" | grep -c '^ *qfront ')" -eq 1 ]
+	done
+}
+
 @test "a plugin that shows or takes more is seen" {
 	cat >"$BATS_TEST_TMPDIR/bad.c" <<-'C'
 		extern int qf_log_level;

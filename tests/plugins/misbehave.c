@@ -304,6 +304,10 @@ static const struct qf_kind kinds[] = {
     {0},
 };
 
+#define NEEDS   (QF_GROUP_EDIT | QF_TEST_NEEDS)
+#define EFFECTS (QF_EFFECT_HEADER | QF_EFFECT_RCPT | QF_EFFECT_SENDER)
+QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, QF_TEST_FLAGS);
+
 QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1 = {
     .magic = QF_PLUGIN_MAGIC,
     .size = sizeof(struct qf_plugin),
@@ -312,8 +316,8 @@ QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1 = {
     .name = QF_TEST_NAME,
     .version = "1",
     .summary = "misbehaves",
-    .needs = QF_GROUP_EDIT | QF_TEST_NEEDS,
-    .effects = QF_EFFECT_HEADER | QF_EFFECT_RCPT | QF_EFFECT_SENDER,
+    .needs = NEEDS,
+    .effects = EFFECTS,
     .flags = QF_TEST_FLAGS,
     .settings = settings,
     .init = init,
