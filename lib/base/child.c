@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,6 +80,55 @@ static int place_fds(const struct qf_child_spec *spec, int *report)
 	return 0;
 }
 
+/* Set last: what we are may be over the limit already. */
+static int set_limits(const struct qf_child_spec *spec)
+{
+	for (size_t i = 0; i < spec->nlimits; i++) {
+		const struct qf_child_limit *l = &spec->limits[i];
+		struct rlimit now;
+
+		if (getrlimit(l->resource, &now) < 0)
+			return -1;
+		if (now.rlim_max > l->most)
+			now.rlim_max = l->most;
+		now.rlim_cur = now.rlim_max;
+		if (setrlimit(l->resource, &now) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int bind_to(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -1;
+	/* It may have ended before. */
+	if (getppid() != parent)
+		kill(getpid(), SIGKILL);
+	return 0;
+}
+
+/* Becomes the program, or reports why not. */
+static void become(const struct qf_child_spec *spec, pid_t parent, int report)
+{
+	int why;
+
+	if (spec->group)
+		setpgid(0, 0);
+	if ((!spec->bound || bind_to(parent) == 0) &&
+	    place_fds(spec, &report) == 0) {
+		default_signals();
+		if (set_limits(spec) == 0)
+			execve(spec->path, spec->argv,
+			    spec->envp != NULL ? spec->envp : environ);
+	}
+	why = errno;
+	/* A program that was never there has no exit code. */
+	if (qf_write_all(report, &why, sizeof why) < 0)
+		kill(getpid(), SIGKILL);
+	_exit(127);
+}
+
 /* A caller that ignores SIGCHLD leaves that to us (execve(2)), and children
  * would end without a status. */
 static void want_status(void)
@@ -109,7 +159,7 @@ int qf_child_start(
     struct qf_child *c, const struct qf_child_spec *spec, struct qf_err *e)
 {
 	int p[2], why = 0;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	*c = (struct qf_child)QF_CHILD_NONE;
 	if (qf_pipe(p, e) < 0)
@@ -121,20 +171,8 @@ int qf_child_start(
 		close(p[1]);
 		return qf_fail_sys(e, QF_EFORK, "fork");
 	}
-	if (pid == 0) {
-		if (spec->group)
-			setpgid(0, 0);
-		if (place_fds(spec, &p[1]) == 0) {
-			default_signals();
-			execve(spec->path, spec->argv,
-			    spec->envp != NULL ? spec->envp : environ);
-		}
-		why = errno;
-		/* A program that was never there has no exit code. */
-		if (qf_write_all(p[1], &why, sizeof why) < 0)
-			kill(getpid(), SIGKILL);
-		_exit(127);
-	}
+	if (pid == 0)
+		become(spec, parent, p[1]);
 	close(p[1]);
 	born(c, pid, spec->group);
 	/* The pipe closes by itself when the exec succeeds. */

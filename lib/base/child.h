@@ -17,6 +17,12 @@ struct qf_child_fd {
 	int to, from;
 };
 
+/* A resource limit, soft and hard (setrlimit(2)): never above our own. */
+struct qf_child_limit {
+	int resource;
+	uint64_t most;
+};
+
 struct qf_child_spec {
 	const char *path; /* looked up nowhere: a path, not a name */
 	char *const *argv;
@@ -25,7 +31,10 @@ struct qf_child_spec {
 	 * /dev/null; everything else is closed. */
 	const struct qf_child_fd *fds;
 	size_t nfds;
+	const struct qf_child_limit *limits;
+	size_t nlimits;
 	bool group; /* in a process group of its own, killed as one */
+	bool bound; /* killed when this process ends first; not its group */
 };
 
 struct qf_child {
