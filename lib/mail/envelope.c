@@ -8,6 +8,11 @@
 #include "lib/base/io.h"
 #include "lib/mail/addr.h"
 
+/* From more bytes than this on it is clear whether a record is an attribute. */
+enum {
+	ATTR_KEY_MAX = 16
+};
+
 /* Where a walk over the bytes of an envelope stands. It takes them in runs of
  * any length, so that an envelope is never in memory twice. */
 struct scan {
@@ -16,15 +21,22 @@ struct scan {
 		IN_SENDER,
 		AT_RECORD,
 		IN_RCPT,
-		AT_END
+		IN_TAIL,
+		SKIPPING /* the rest of a record of the tail */
 	} state;
-	size_t len; /* of the address so far */
+	size_t len;         /* of the address so far */
+	struct qf_buf tail; /* the record so far that may be an attribute */
 };
+
+/* clang-format off */
+#define SCAN_INIT {.state = AT_START, .tail = QF_BUF_INIT}
+/* clang-format on */
 
 void qf_envelope_free(struct qf_envelope *env)
 {
 	qf_buf_free(&env->bytes);
 	free(env->rcpt);
+	qf_attrs_free(&env->attrs);
 	*env = (struct qf_envelope)QF_ENVELOPE_INIT;
 }
 
@@ -33,6 +45,7 @@ static void empty(struct qf_envelope *env)
 	qf_buf_reset(&env->bytes);
 	env->sender = 0;
 	env->nrcpt = 0;
+	qf_attrs_free(&env->attrs);
 }
 
 static void reserve_rcpt(struct qf_envelope *env, size_t n)
@@ -53,6 +66,7 @@ void qf_envelope_copy(struct qf_envelope *to, const struct qf_envelope *from)
 	for (size_t i = 0; i < from->nrcpt; i++)
 		to->rcpt[i] = from->rcpt[i];
 	to->nrcpt = from->nrcpt;
+	qf_attrs_copy(&to->attrs, &from->attrs);
 }
 
 static void begin_rcpt(struct qf_envelope *env)
@@ -71,7 +85,7 @@ static int take_letter(
 		sc->state = IN_RCPT;
 		begin_rcpt(env);
 	} else if (sc->state == AT_RECORD && (c == '\0' || c == 'Q')) {
-		sc->state = AT_END;
+		sc->state = IN_TAIL;
 	} else {
 		return qf_fail(e, QF_EFORMAT,
 		    "envelope: byte 0x%02x where %s must start",
@@ -109,14 +123,54 @@ static int take_address(struct scan *sc, struct qf_envelope *env,
 	return 0;
 }
 
+/* A whole record of the tail: it counts when it is an attribute. */
+static int end_tail(struct scan *sc, struct qf_envelope *env, struct qf_err *e)
+{
+	struct qf_span record = qf_buf_span(&sc->tail);
+	int rc = 0;
+
+	if (qf_attrs_is_known(record))
+		rc = qf_attrs_add(&env->attrs, record, e);
+	if (rc < 0)
+		qf_err_context(e, "envelope");
+	qf_buf_reset(&sc->tail);
+	return rc;
+}
+
+/* Takes a record behind the list, or as much of it as *rest holds and may be
+ * an attribute. */
+static int take_tail(struct scan *sc, struct qf_envelope *env,
+    struct qf_span *rest, struct qf_err *e)
+{
+	const char *end = memchr(rest->p, '\0', rest->n);
+	size_t n = end != NULL ? (size_t)(end - rest->p) : rest->n;
+	size_t room = QF_ATTRS_BYTES + 1 - sc->tail.len;
+
+	if (sc->state == IN_TAIL)
+		qf_buf_add(&sc->tail, rest->p, n < room ? n : room);
+	if (sc->tail.len > ATTR_KEY_MAX &&
+	    !qf_attrs_is_known(qf_buf_span(&sc->tail))) {
+		sc->state = SKIPPING;
+		qf_buf_reset(&sc->tail);
+	}
+	rest->p += n + (end != NULL);
+	rest->n -= n + (end != NULL);
+	if (end == NULL)
+		return 0;
+	sc->state = IN_TAIL;
+	return end_tail(sc, env, e);
+}
+
 static int feed(struct scan *sc, struct qf_envelope *env, struct qf_span rest,
     struct qf_err *e)
 {
 	int rc = 0;
 
-	while (rc == 0 && rest.n > 0 && sc->state != AT_END) {
+	while (rc == 0 && rest.n > 0) {
 		if (sc->state == IN_SENDER || sc->state == IN_RCPT) {
 			rc = take_address(sc, env, &rest, e);
+		} else if (sc->state >= IN_TAIL) {
+			rc = take_tail(sc, env, &rest, e);
 		} else {
 			rc = take_letter(sc, env, *rest.p++, e);
 			rest.n--;
@@ -125,6 +179,7 @@ static int feed(struct scan *sc, struct qf_envelope *env, struct qf_span rest,
 	return rc;
 }
 
+/* An attribute that is cut off is none that may be overlooked. */
 static int finish(const struct scan *sc, struct qf_err *e)
 {
 	static const char *const wanted[] = {
@@ -132,9 +187,12 @@ static int finish(const struct scan *sc, struct qf_err *e)
 	    [IN_SENDER] = "the end of the sender",
 	    [AT_RECORD] = "the last zero byte",
 	    [IN_RCPT] = "the end of a recipient",
+	    [IN_TAIL] = "the end of an attribute",
 	};
 
-	if (sc->state == AT_END)
+	if (sc->state == SKIPPING ||
+	    (sc->state == IN_TAIL &&
+		!qf_attrs_is_known(qf_buf_span(&sc->tail))))
 		return 0;
 	return qf_fail(
 	    e, QF_EREAD, "envelope: ends before %s", wanted[sc->state]);
@@ -143,7 +201,7 @@ static int finish(const struct scan *sc, struct qf_err *e)
 int qf_envelope_parse(
     struct qf_envelope *env, struct qf_span bytes, struct qf_err *e)
 {
-	struct scan sc = {.state = AT_START};
+	struct scan sc = SCAN_INIT;
 	int rc;
 
 	empty(env);
@@ -152,12 +210,13 @@ int qf_envelope_parse(
 		rc = finish(&sc, e);
 	if (rc < 0)
 		empty(env);
+	qf_buf_free(&sc.tail);
 	return rc;
 }
 
 int qf_envelope_read(struct qf_envelope *env, int fd, struct qf_err *e)
 {
-	struct scan sc = {.state = AT_START};
+	struct scan sc = SCAN_INIT;
 	char chunk[QF_IO_CHUNK];
 	int rc = 0;
 
@@ -175,6 +234,7 @@ int qf_envelope_read(struct qf_envelope *env, int fd, struct qf_err *e)
 		rc = finish(&sc, e);
 	if (rc < 0)
 		empty(env);
+	qf_buf_free(&sc.tail);
 	return rc;
 }
 
@@ -193,6 +253,29 @@ void qf_envelope_format(const struct qf_envelope *env, struct qf_buf *out)
 	qf_buf_addc(out, '\0');
 }
 
+void qf_envelope_format_attrs(const struct qf_envelope *env, struct qf_buf *out)
+{
+	const struct qf_strv *list = &env->attrs.list;
+
+	qf_envelope_format(env, out);
+	for (size_t i = 0; i < list->n; i++)
+		qf_buf_add(out, list->v[i], strlen(list->v[i]) + 1);
+}
+
+static int spool(
+    const struct qf_buf *bytes, struct qf_spool *out, struct qf_err *e)
+{
+	int rc = qf_spool_open(out, e);
+
+	if (rc == 0)
+		rc = qf_spool_write(out, bytes->s, bytes->len, e);
+	if (rc == 0)
+		rc = qf_spool_finish(out, e);
+	if (rc < 0)
+		qf_spool_close(out);
+	return rc;
+}
+
 int qf_envelope_spool(
     const struct qf_envelope *env, struct qf_spool *out, struct qf_err *e)
 {
@@ -200,13 +283,19 @@ int qf_envelope_spool(
 	int rc;
 
 	qf_envelope_format(env, &b);
-	rc = qf_spool_open(out, e);
-	if (rc == 0)
-		rc = qf_spool_write(out, b.s, b.len, e);
-	if (rc == 0)
-		rc = qf_spool_finish(out, e);
-	if (rc < 0)
-		qf_spool_close(out);
+	rc = spool(&b, out, e);
+	qf_buf_free(&b);
+	return rc;
+}
+
+int qf_envelope_spool_attrs(
+    const struct qf_envelope *env, struct qf_spool *out, struct qf_err *e)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	int rc;
+
+	qf_envelope_format_attrs(env, &b);
+	rc = spool(&b, out, e);
 	qf_buf_free(&b);
 	return rc;
 }

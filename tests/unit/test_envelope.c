@@ -26,6 +26,18 @@ static const struct parse_case {
     {BYTES("Fa\0Tb\0\0\xff"), 0, "a,b"},
     {BYTES("Fa\0Tb\0Q"), 0, "a,b"},
     {BYTES("Fa\0Q\0"), 0, "a"},
+    {BYTES("Fa\0Tb\0\0\0\0\0"), 0, "a,b"},
+    /* attributes, between bytes that are none */
+    {BYTES("Fa\0Tb\0\0HOLD=why\0ROUTE=h:26\0"), 0, "a,b;HOLD=why;ROUTE=h:26"},
+    {BYTES("Fa\0QBODY=8BITMIME\0"), 0, "a;BODY=8BITMIME"},
+    {BYTES("Fa\0\0\0\0HOLD=\0X=1\0Tb\0CATEGORYandmoretextbehind=2\0RET=3\0\0"),
+	0, "a;HOLD=;RET=3"},
+    {BYTES("Fa\0\0HOLD\0HOL"), 0, "a"},
+    {BYTES("Fa\0\0justalongtextwithoutanend"), 0, "a"},
+    {BYTES("Fa\0\0HOLD="), QF_EREAD, "end of an attribute"},
+    {BYTES("Fa\0\0RET=x\0HOLD=why"), QF_EREAD, "end of an attribute"},
+    {BYTES("Fa\0\0HOLD=a\nb\0"), QF_EFORMAT, "control"},
+    {BYTES("Fa\0\0ROUTE=a b\0"), QF_EFORMAT, "no host"},
     /* ends early */
     {BYTES(""), QF_EREAD, "before the sender"},
     {BYTES("F"), QF_EREAD, "end of the sender"},
@@ -49,6 +61,8 @@ static void describe(const struct qf_envelope *env, struct qf_buf *out)
 	qf_buf_adds(out, qf_envelope_sender(env));
 	for (size_t i = 0; i < env->nrcpt; i++)
 		qf_buf_addf(out, ",%s", qf_envelope_rcpt(env, i));
+	for (size_t i = 0; i < env->attrs.list.n; i++)
+		qf_buf_addf(out, ";%s", env->attrs.list.v[i]);
 }
 
 static void check(const struct parse_case *c, const struct qf_envelope *env,
@@ -92,8 +106,10 @@ static void test_read_in_pieces(void **state)
 		struct qf_err e = {0};
 		int p[2], rc;
 
-		/* records of one byte: O_DIRECT keeps writes apart */
+		/* records of one byte: O_DIRECT keeps writes apart, each in
+		 * a page */
 		assert_int_equal(0, pipe2(p, O_CLOEXEC | O_DIRECT));
+		assert_true(fcntl(p[1], F_SETPIPE_SZ, 1 << 19) > 0);
 		for (size_t k = 0; k < c->bytes.n; k++)
 			assert_int_equal(
 			    0, qf_write_all(p[1], c->bytes.p + k, 1));
@@ -191,6 +207,71 @@ static void test_format(void **state)
 	qf_envelope_free(&env);
 }
 
+/* Attributes go to our own programs only. */
+static void test_format_attrs(void **state)
+{
+	static const char plain[] = "Fa@b\0Tc@d\0";
+	static const char full[] = "Fa@b\0Tc@d\0\0HOLD=why\0RET=HDRS";
+	struct qf_envelope env = QF_ENVELOPE_INIT, copy = QF_ENVELOPE_INIT;
+	struct qf_spool spool = QF_SPOOL_INIT;
+	struct qf_buf out = QF_BUF_INIT;
+
+	(void)state;
+	assert_int_equal(
+	    0, qf_envelope_parse(&env, qf_span_n(full, sizeof full), NULL));
+	qf_envelope_format(&env, &out);
+	assert_int_equal(sizeof plain, out.len);
+	assert_memory_equal(plain, out.s, out.len);
+	qf_buf_reset(&out);
+	qf_envelope_copy(&copy, &env);
+	qf_envelope_format_attrs(&copy, &out);
+	assert_int_equal(sizeof full, out.len);
+	assert_memory_equal(full, out.s, out.len);
+	qf_buf_reset(&out);
+	assert_int_equal(0, qf_envelope_spool_attrs(&copy, &spool, NULL));
+	unit_contents(spool.fd, &out);
+	assert_int_equal(sizeof full, out.len);
+	qf_spool_close(&spool);
+	qf_buf_reset(&out);
+	assert_int_equal(0, qf_envelope_spool(&copy, &spool, NULL));
+	unit_contents(spool.fd, &out);
+	assert_int_equal(sizeof plain, out.len);
+	qf_spool_close(&spool);
+	/* What is read next starts without them. */
+	assert_int_equal(
+	    0, qf_envelope_parse(&env, qf_span_n(plain, sizeof plain), NULL));
+	assert_int_equal(0, env.attrs.list.n);
+	qf_buf_free(&out);
+	qf_envelope_free(&env);
+	qf_envelope_free(&copy);
+}
+
+/* A record behind the list that is too long to keep. */
+static void test_long_tail(void **state)
+{
+	static const struct {
+		const char *key;
+		int rc;
+	} t[] = {{"HOLD=", QF_EFORMAT}, {"HOLE=", 0}};
+	struct qf_envelope env = QF_ENVELOPE_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		struct qf_buf b = QF_BUF_INIT;
+
+		qf_buf_add(&b, "Fa\0", 4);
+		qf_buf_adds(&b, t[i].key);
+		for (int k = 0; k < QF_ATTRS_BYTES; k++)
+			qf_buf_addc(&b, 'x');
+		qf_buf_add(&b, "\0RET=x", 7);
+		assert_int_equal(
+		    t[i].rc, qf_envelope_parse(&env, qf_buf_span(&b), NULL));
+		assert_int_equal(t[i].rc == 0, env.attrs.list.n);
+		qf_buf_free(&b);
+	}
+	qf_envelope_free(&env);
+}
+
 static void test_changes(void **state)
 {
 	struct qf_envelope env = QF_ENVELOPE_INIT, copy = QF_ENVELOPE_INIT;
@@ -277,6 +358,8 @@ int main(void)
 	    cmocka_unit_test(test_unreadable),
 	    cmocka_unit_test(test_long_addresses),
 	    cmocka_unit_test(test_format),
+	    cmocka_unit_test(test_format_attrs),
+	    cmocka_unit_test(test_long_tail),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_million),
 	};
