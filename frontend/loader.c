@@ -15,6 +15,24 @@
 	(offsetof(struct qf_plugin, checkconf) +                               \
 	    sizeof(((struct qf_plugin *)0)->checkconf))
 
+/* The key of a kind that the environment could override, or NULL: a caller
+ * must not choose whether a stage holds keys. */
+static const char *find_loose_kind(const struct qf_plugin *p)
+{
+	const struct qf_kind *k = p->kinds;
+
+	for (; k != NULL && k->key != NULL; k++) {
+		const struct qf_setting *s = p->settings;
+
+		for (; s != NULL && s->key != NULL; s++) {
+			if (strcmp(s->key, k->key) == 0 &&
+			    (s->flags & QF_SETTING_ENV) != 0)
+				return k->key;
+		}
+	}
+	return NULL;
+}
+
 int qf_plugin_adopt(struct qf_plugin *out, const struct qf_plugin *from,
     const char *name, struct qf_err *e)
 {
@@ -54,6 +72,11 @@ int qf_plugin_adopt(struct qf_plugin *out, const struct qf_plugin *from,
 	if (out->message == NULL)
 		return qf_fail(
 		    e, QF_ESYMBOL, "plugin %s has no message function", name);
+	if (find_loose_kind(out) != NULL)
+		return qf_fail(e, QF_ESYMBOL,
+		    "plugin %s lets the environment choose its kind by \"%s\"; "
+		    "take QF_SETTING_ENV from that setting",
+		    name, find_loose_kind(out));
 	return 0;
 }
 

@@ -344,7 +344,8 @@ struct qf_setting {
 /* Another kind of stage that a plugin makes when its setting `key` is `value`:
  * these effects and flags are the stage's, in place of the plugin's. They hold
  * before init() is called, so that a stage without QF_FLAG_SECRET is never in
- * one process with a stage that has it. Since 1.1. */
+ * one process with a stage that has it. The setting is none that the
+ * environment may override (QF_SETTING_ENV). Since 1.1. */
 struct qf_kind {
 	const char *key, *value;
 	uint64_t effects; /* QF_EFFECT_... */
@@ -396,17 +397,42 @@ extern QF_PLUGIN_EXPORT const struct qf_plugin qf_plugin_v1;
 
 /*
  * What a plugin is, to be read without loading it: an ELF note that says what
- * qf_plugin_v1 says; where the two differ the plugin is refused. A plugin may
- * have none. Bit sets are two words, the low one first, so that the note is
- * aligned to 4 bytes on every machine. Since 1.1.
+ * qf_plugin_v1 says, and one more when it has kinds. Where they differ from
+ * qf_plugin_v1 the plugin is refused. A plugin may have none. Bit sets are two
+ * words, the low one first, so that notes are aligned to 4 bytes on every
+ * machine. Since 1.1.
  */
+#define QF_NOTE_NAME   "qfront"
+#define QF_NOTE_PLUGIN 1 /* type: a struct qf_plugin_note */
+#define QF_NOTE_KINDS  2 /* type: sizeof(struct qf_kind_note), then those */
+
 struct qf_plugin_note {
 	uint32_t size; /* sizeof(struct qf_plugin_note) */
 	uint16_t abi_major, abi_minor;
 	uint32_t needs[2], wants[2], effects[2], flags[2];
 };
-#define QF_NOTE_NAME "qfront"
-#define QF_NOTE_TYPE 1
+struct qf_kind_note {
+	char key[32], value[32];
+	uint32_t effects[2], flags[2];
+};
+
+/* clang-format off */
+#define QF_NOTE_WORDS(bits)                                                    \
+	{ (uint32_t)(bits), (uint32_t)((uint64_t)(bits) >> 32) }
+#if defined(__GNUC__) && defined(__ELF__)
+#define QF_NOTE(id, type_, members, ...)                                       \
+	static const struct {                                                  \
+		uint32_t namesz, descsz, type;                                 \
+		char name[(sizeof QF_NOTE_NAME + 3) / 4 * 4];                  \
+		struct { members } desc;                                       \
+	} id __attribute__((                                                   \
+	    used, section(".note." QF_NOTE_NAME), aligned(4))) = {             \
+	    sizeof QF_NOTE_NAME, sizeof id.desc, type_, QF_NOTE_NAME,          \
+	    { __VA_ARGS__ } }
+#else
+#define QF_NOTE(id, type_, members, ...)                                       \
+	extern const struct qf_plugin qf_plugin_v1
+#endif
 
 /* The note; put it once, with the constants that qf_plugin_v1 is made of:
  *
@@ -414,26 +440,30 @@ struct qf_plugin_note {
  *	#define EFFECTS QF_EFFECT_HEADER
  *	QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, 0);
  */
-/* clang-format off */
-#define QF_NOTE_WORDS(bits)                                                    \
-	{ (uint32_t)(bits), (uint32_t)((uint64_t)(bits) >> 32) }
-#if defined(__GNUC__) && defined(__ELF__)
 #define QF_PLUGIN_NOTE(needs_, wants_, effects_, flags_)                       \
-	static const struct {                                                  \
-		uint32_t namesz, descsz, type;                                 \
-		char name[(sizeof QF_NOTE_NAME + 3) / 4 * 4];                  \
-		struct qf_plugin_note desc;                                    \
-	} qf_note_of_plugin __attribute__((                                    \
-	    used, section(".note." QF_NOTE_NAME), aligned(4))) = {             \
-	    sizeof QF_NOTE_NAME, sizeof(struct qf_plugin_note), QF_NOTE_TYPE,  \
-	    QF_NOTE_NAME,                                                      \
+	QF_NOTE(qf_note_of_plugin, QF_NOTE_PLUGIN,                             \
+	    struct qf_plugin_note plugin;,                                     \
 	    { sizeof(struct qf_plugin_note), QF_ABI_MAJOR, QF_ABI_MINOR,       \
 		QF_NOTE_WORDS(needs_), QF_NOTE_WORDS(wants_),                  \
-		QF_NOTE_WORDS(effects_), QF_NOTE_WORDS(flags_) } }
-#else
-#define QF_PLUGIN_NOTE(needs_, wants_, effects_, flags_)                       \
-	extern const struct qf_plugin qf_plugin_v1
-#endif
+		QF_NOTE_WORDS(effects_), QF_NOTE_WORDS(flags_) })
+
+/* The kinds of a plugin that has some: the table for qf_plugin_v1, and their
+ * note. Put it once:
+ *
+ *	#define KINDS(kind) kind("mode", "verify", 0, QF_FLAG_NETWORK)
+ *	QF_PLUGIN_KINDS(kinds, KINDS);
+ */
+#define QF_PLUGIN_KINDS(table, list)                                           \
+	static const struct qf_kind table[] = {                                \
+	    list(QF_KIND_ENTRY) { NULL, NULL, 0, 0, { 0, 0 } } };              \
+	QF_NOTE(qf_kinds_of_plugin, QF_NOTE_KINDS,                             \
+	    uint32_t size; struct qf_kind_note kind[0 list(QF_KIND_COUNT)];,   \
+	    sizeof(struct qf_kind_note), { list(QF_KIND_NOTE) })
+#define QF_KIND_ENTRY(key, value, effects, flags)                              \
+	{ key, value, effects, flags, { 0, 0 } },
+#define QF_KIND_COUNT(key, value, effects, flags) +1
+#define QF_KIND_NOTE(key, value, effects, flags)                               \
+	{ key, value, QF_NOTE_WORDS(effects), QF_NOTE_WORDS(flags) },
 /* clang-format on */
 
 /* The first members of qf_plugin_v1, of the header it is built with. */

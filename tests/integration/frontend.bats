@@ -320,7 +320,7 @@ nothing_queued() {
 }
 
 @test "a kind of stage without keys runs with its own effects and flags" {
-	control chain 'misbehave do=mark' 'secret@open do=open-mark' \
+	control chain 'misbehave do=mark' 'secret@open kind=open do=mark' \
 		'secret do=mark'
 	send
 	[ "$status" -eq 0 ]
@@ -332,7 +332,7 @@ nothing_queued() {
 	[ "$(pid_of secret@open)" != "$(pid_of secret)" ]
 	[ "$(grep -c X-Trace got.message)" -eq 3 ]
 
-	control chain 'secret do=open-readdress'
+	control chain 'secret kind=open do=readdress'
 	send
 	[ "$status" -eq 71 ]
 	[[ $log == *'tried an edit that it does not declare'* ]]

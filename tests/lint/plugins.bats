@@ -47,7 +47,7 @@ imported() {
 
 	for file in "$PLUGINS"/*.so; do
 		echo "$file"
-		[ "$(readelf -nW "$file" | grep -c '^ *qfront ')" -eq 1 ]
+		[ "$(readelf -nW "$file" | grep -c '^ *qfront .*NT_VERSION')" -eq 1 ]
 	done
 }
 

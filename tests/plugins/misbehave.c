@@ -244,8 +244,6 @@ static const struct act {
     {"accept", accept_all},
     {"readdress", readdress},
     {"mark", mark},
-    {"open-mark", mark},
-    {"open-readdress", readdress},
 };
 
 static int32_t message(const struct qf_host *h, struct qf_msg *m, void *state)
@@ -295,14 +293,12 @@ static void fini(const struct qf_host *h, void *state)
 }
 
 static const struct qf_setting settings[] = {
-    {"do", "what to do", QF_SETTING_ENV, 0}, {NULL, NULL, 0, 0}};
+    {"do", "what to do", QF_SETTING_ENV, 0},
+    {"kind", "\"open\" for a stage without flags", 0, 0}, {NULL, NULL, 0, 0}};
 
-/* Whatever flags the variant has, these stages have none. */
-static const struct qf_kind kinds[] = {
-    {.key = "do", .value = "open-mark", .effects = QF_EFFECT_HEADER},
-    {.key = "do", .value = "open-readdress", .effects = QF_EFFECT_HEADER},
-    {0},
-};
+/* Whatever flags the variant has, a stage of this kind has none. */
+#define KINDS(kind) kind("kind", "open", QF_EFFECT_HEADER, 0)
+QF_PLUGIN_KINDS(kinds, KINDS);
 
 #define NEEDS   (QF_GROUP_EDIT | QF_TEST_NEEDS)
 #define EFFECTS (QF_EFFECT_HEADER | QF_EFFECT_RCPT | QF_EFFECT_SENDER)

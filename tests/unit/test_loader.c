@@ -68,6 +68,10 @@ static void test_adopts_later_minor(void **state)
 
 static void test_refuses(void **state)
 {
+	static const struct qf_setting loose[] = {
+	    {.key = "mode", .flags = QF_SETTING_ENV}, {0}};
+	static const struct qf_kind kinds[] = {
+	    {.key = "mode", .value = "a"}, {0}};
 	struct qf_plugin p;
 
 	(void)state;
@@ -92,6 +96,10 @@ static void test_refuses(void **state)
 	p = good;
 	p.name = NULL;
 	refused(&p, "calls itself");
+	p = good;
+	p.settings = loose;
+	p.kinds = kinds;
+	refused(&p, "kind by \"mode\"");
 	p = good;
 	p.message = NULL;
 	refused(&p, "no message function");

@@ -87,6 +87,8 @@ static void test_reads_wide_bits(void **state)
 	install("needy", b.s, b.len);
 	assert_int_equal(1, qf_note_read("needy", getuid(), &d, &e));
 	assert_true(d.needs == (QF_GROUP_EDIT | UINT64_C(1) << 63));
+	assert_int_equal(1, d.nkinds);
+	assert_string_equal("open", d.kind[0].value);
 	qf_buf_free(&b);
 }
 
@@ -154,6 +156,29 @@ static void test_damaged(void **state)
 	qf_buf_free(&b);
 }
 
+static void test_damaged_kinds(void **state)
+{
+	static const uint32_t sizes[] = {0, 4, 79, 81, 4000000000u};
+	static const char head[] = "\7\0\0\0\x54\0\0\0\2\0\0\0qfront\0";
+	struct qf_buf b = QF_BUF_INIT;
+	char *note;
+
+	(void)state;
+	read_file("tests/plugins/.libs/misbehave.so", &b);
+	note = memmem(b.s, b.len, head, sizeof head);
+	assert_non_null(note);
+	for (size_t i = 0; i < UNIT_COUNT(sizes); i++) {
+		memcpy(note + 20, &sizes[i], sizeof sizes[i]);
+		install("damaged", b.s, b.len);
+		refused("damaged", QF_ESYMBOL, "plugin damaged: its note");
+	}
+	/* Two of a type. */
+	note[8] = QF_NOTE_PLUGIN;
+	install("damaged", b.s, b.len);
+	refused("damaged", QF_ESYMBOL, "");
+	qf_buf_free(&b);
+}
+
 /* Cut at any place, the file is refused or has no note; nothing is read that
  * is not there. */
 static void test_cut(void **state)
@@ -190,8 +215,12 @@ static void test_compare(void **state)
 	    .wants = 2,
 	    .effects = 4,
 	    .flags = UINT64_C(8) << 40};
-	static const struct qf_declared same = {
-	    1, 1, 1, 2, 4, UINT64_C(8) << 40};
+	static const struct qf_declared same = {.abi_major = 1,
+	    .abi_minor = 1,
+	    .needs = 1,
+	    .wants = 2,
+	    .effects = 4,
+	    .flags = UINT64_C(8) << 40};
 	struct qf_declared d;
 	struct qf_err e;
 
@@ -217,6 +246,66 @@ static void test_compare(void **state)
 	differs(&d, &plugin, "flags");
 }
 
+static void test_compare_kinds(void **state)
+{
+	static const struct qf_kind kinds[] = {
+	    {.key = "mode", .value = "a", .effects = 1, .flags = 2},
+	    {.key = "mode", .value = "b"}, {0}};
+	struct qf_plugin plugin = {.name = "sample", .kinds = kinds};
+	struct qf_declared d = {.nkinds = 2};
+	struct qf_err e;
+
+	(void)state;
+	d.kind[0] = (struct qf_declared_kind){"mode", "a", 1, 2};
+	d.kind[1] = (struct qf_declared_kind){"mode", "b", 0, 0};
+	assert_int_equal(0, qf_note_compare(&d, &plugin, &e));
+	d.kind[1].flags = 1;
+	differs(&d, &plugin, "other kinds");
+	d.kind[1] = (struct qf_declared_kind){"mode", "c", 0, 0};
+	differs(&d, &plugin, "other kinds");
+	d.nkinds = 1;
+	differs(&d, &plugin, "other kinds");
+	d.nkinds = 3;
+	differs(&d, &plugin, "other kinds");
+	plugin.kinds = NULL;
+	differs(&d, &plugin, "other kinds");
+	d.nkinds = 0;
+	assert_int_equal(0, qf_note_compare(&d, &plugin, &e));
+}
+
+/* The settings of a stage choose its kind, whatever else is in them. */
+static void test_stage(void **state)
+{
+	char control[] = "/tmp/qfront-unit-XXXXXX";
+	struct qf_buf b = QF_BUF_INIT;
+	struct qf_stage_setting open[] = {{"nonsense", "x"}, {"kind", "open"}};
+	struct qf_stage stage = {.name = "secret", .plugin = "secret"};
+	struct qf_chain chain = {.file = (char[]){"chain"}};
+	struct qf_declared d;
+	struct qf_ctl ctl;
+	struct qf_err e;
+
+	(void)state;
+	read_file("tests/plugins/.libs/secret.so", &b);
+	install("secret", b.s, b.len);
+	assert_non_null(mkdtemp(control));
+	assert_int_equal(0, qf_ctl_open(&ctl, control, &e));
+	assert_int_equal(1, qf_note_stage(&ctl, &chain, &stage, &d, &e));
+	assert_int_equal(QF_FLAG_SECRET, d.flags);
+	assert_true(d.effects & QF_EFFECT_RCPT);
+	stage.setting = open;
+	stage.nsettings = 2;
+	assert_int_equal(1, qf_note_stage(&ctl, &chain, &stage, &d, &e));
+	assert_int_equal(0, d.flags);
+	assert_int_equal(QF_EFFECT_HEADER, d.effects);
+	open[1].value = "opened";
+	assert_int_equal(1, qf_note_stage(&ctl, &chain, &stage, &d, &e));
+	assert_int_equal(QF_FLAG_SECRET, d.flags);
+	qf_ctl_close(&ctl);
+	rmdir(control);
+	qf_buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,8 +314,11 @@ int main(void)
 	    cmocka_unit_test(test_none),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_damaged_kinds),
 	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_compare),
+	    cmocka_unit_test(test_compare_kinds),
+	    cmocka_unit_test(test_stage),
 	};
 	int rc;
 
