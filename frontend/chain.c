@@ -34,6 +34,42 @@ static int problem(struct reader *r, const char *fmt, ...)
 	    r->stage->line, text);
 }
 
+static struct qf_stage *new_stage(struct qf_chain *c)
+{
+	struct qf_stage *more;
+
+	if (c->n == c->cap) {
+		c->cap = c->cap == 0 ? 8 : c->cap * 2;
+		more = qf_arena_alloc(&c->arena, c->cap * sizeof *more);
+		if (c->n > 0)
+			memcpy(more, c->stage, c->n * sizeof *more);
+		c->stage = more;
+	}
+	return &c->stage[c->n++];
+}
+
+static void name_stage(struct qf_chain *c, struct qf_stage *s, const char *name)
+{
+	const char *at = strchr(name, '@');
+
+	s->name = qf_arena_strdup(&c->arena, name);
+	s->plugin =
+	    at == NULL ? s->name
+		       : qf_arena_strndup(&c->arena, name, (size_t)(at - name));
+	s->instance = at == NULL ? NULL : s->name + (at - name) + 1;
+}
+
+static void add_setting(struct qf_chain *c, struct qf_stage *s, const char *key,
+    const char *value, size_t room)
+{
+	if (s->setting == NULL)
+		s->setting =
+		    qf_arena_alloc(&c->arena, room * sizeof *s->setting);
+	s->setting[s->nsettings].key = qf_arena_strdup(&c->arena, key);
+	s->setting[s->nsettings].value = qf_arena_strdup(&c->arena, value);
+	s->nsettings++;
+}
+
 /* [a-z][a-z0-9-]*: it becomes part of file names and variables. */
 static bool is_name(const char *s)
 {
@@ -112,8 +148,6 @@ static const struct word {
 static void take_setting(
     struct reader *r, const char *key, const char *value, size_t room)
 {
-	struct qf_stage *s = r->stage;
-
 	if (!is_name(key)) {
 		problem(r,
 		    "\"%s\" is no setting: use KEY=VALUE with a lower-case "
@@ -121,13 +155,7 @@ static void take_setting(
 		    key);
 		return;
 	}
-	if (s->setting == NULL)
-		s->setting =
-		    qf_arena_alloc(&r->chain->arena, room * sizeof *s->setting);
-	s->setting[s->nsettings].key = qf_arena_strdup(&r->chain->arena, key);
-	s->setting[s->nsettings].value =
-	    qf_arena_strdup(&r->chain->arena, value);
-	s->nsettings++;
+	add_setting(r->chain, r->stage, key, value, room);
 }
 
 static void take_word(struct reader *r, char *word, size_t room)
@@ -160,14 +188,9 @@ static void take_word(struct reader *r, char *word, size_t room)
 
 static void take_name(struct reader *r, const char *word)
 {
-	struct qf_arena *a = &r->chain->arena;
-	const char *at = strchr(word, '@');
-	struct qf_stage *s = r->stage;
+	const struct qf_stage *s = r->stage;
 
-	s->name = qf_arena_strdup(a, word);
-	s->plugin = at == NULL ? s->name
-			       : qf_arena_strndup(a, word, (size_t)(at - word));
-	s->instance = at == NULL ? NULL : s->name + (at - word) + 1;
+	name_stage(r->chain, r->stage, word);
 	if (!is_name(s->plugin) ||
 	    (s->instance != NULL && !is_name(s->instance)))
 		problem(r,
@@ -223,9 +246,9 @@ int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
 	if (rc == 0 && name != NULL)
 		qf_problem(p, QF_ECONF,
 		    "%s: no such file, but QFRONT_CHAIN names it", c->file);
-	c->stage = qf_arena_alloc(&c->arena, lines.n * sizeof *c->stage);
+	c->is_there = rc > 0;
 	for (size_t i = 0; i < lines.n; i++) {
-		struct reader r = {c, &c->stage[c->n++], p, 0};
+		struct reader r = {c, new_stage(c), p, 0};
 
 		read_stage(&r, &lines.v[i]);
 	}
@@ -233,6 +256,32 @@ out:
 	qf_lines_free(&lines);
 	qf_buf_free(&base);
 	return p->count > problems ? p->first.rc : 0;
+}
+
+void qf_chain_start(struct qf_chain *c, const char *name)
+{
+	*c = (struct qf_chain){.file = qf_strdup(name)};
+}
+
+void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
+{
+	struct qf_stage *s = new_stage(c);
+	size_t room = 0;
+	va_list ap;
+
+	s->line = (unsigned)c->n;
+	name_stage(c, s, name);
+	va_start(ap, name);
+	while (va_arg(ap, const char *) != NULL)
+		room++;
+	va_end(ap);
+	va_start(ap, name);
+	while (s->nsettings < room / 2) {
+		const char *key = va_arg(ap, const char *);
+
+		add_setting(c, s, key, va_arg(ap, const char *), room / 2);
+	}
+	va_end(ap);
 }
 
 void qf_chain_free(struct qf_chain *c)

@@ -45,9 +45,10 @@ struct qf_stage {
 };
 
 struct qf_chain {
-	char *file; /* path, for texts */
+	char *file;    /* path, for texts */
+	bool is_there; /* there is such a file */
 	struct qf_stage *stage;
-	size_t n;
+	size_t n, cap;
 	struct qf_arena arena; /* holds all that the stages point to */
 };
 
@@ -58,6 +59,11 @@ struct qf_chain {
  */
 int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
     const char *name, struct qf_problems *p);
+/* An empty chain that no file holds; `name` stands for the path in texts. */
+void qf_chain_start(struct qf_chain *c, const char *name);
+/* Adds a stage with these settings: key, value, and so on, NULL. */
+void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
+    __attribute__((sentinel));
 void qf_chain_free(struct qf_chain *c);
 
 #endif

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/io.h"
 #include "lib/base/paths.h"
+#include "lib/base/program.h"
 
 enum {
 	DEPTH_MAX = 8
@@ -19,34 +21,110 @@ enum {
 static const char *const filter_variables[] = {
     "QHPSI", "SPAMFILTER", "FILTERARGS", "DKIMSIGN", "DKIMVERIFY"};
 
-/* A program as a variable or control file names it: the whole text when that
- * is an executable file, else words with quotes. */
-static int split_program(
+static int take_words(
     struct qf_strv *argv, const char *text, const char *from, struct qf_err *e)
 {
 	struct qf_err why;
 
-	if (access(text, X_OK) == 0) {
-		qf_strv_add(argv, text);
-		return 0;
-	}
-	if (qf_strv_split(argv, qf_span(text), &why) < 0)
+	if (qf_program_words(argv, text, &why) < 0)
 		return qf_fail(e, QF_ECONF, "%s: %s", from, why.text);
-	if (argv->n == 0)
-		return qf_fail(e, QF_ECONF, "%s: names no program", from);
 	return 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
 }
 
 /* Our own queue runs no filters, whoever names it. */
 static bool is_our_queue(const char *program)
 {
-	const char *slash = strrchr(program, '/');
-
-	return strcmp(slash != NULL ? slash + 1 : program, "qfront-queue") == 0;
+	return strcmp(base_name(program), "qfront-queue") == 0;
 }
 
-static int check_filters(struct qf_err *e)
+/* The variable that names the next program, or NULL. */
+static const char *find_variable(const struct qf_personality *as)
 {
+	const char *const names[] = {
+	    as != NULL ? as->queueprog : NULL, "QUEUEPROG"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *v = names[i] != NULL ? qf_env(names[i]) : NULL;
+
+		if (v != NULL && v[0] != '\0')
+			return names[i];
+	}
+	return NULL;
+}
+
+int qf_next_choose(struct qf_next *next, const struct qf_personality *as,
+    const char *control, char *const *argv, struct qf_err *e)
+{
+	struct qf_buf text = QF_BUF_INIT;
+	int rc = 0;
+
+	*next = (struct qf_next){0};
+	if (argv[0] != NULL && (as == NULL || !as->filters)) {
+		for (; *argv != NULL; argv++)
+			qf_strv_add(&next->argv, *argv);
+	} else if ((next->variable = find_variable(as)) != NULL) {
+		rc = take_words(
+		    &next->argv, qf_env(next->variable), next->variable, e);
+	} else if (control != NULL) {
+		rc = take_words(
+		    &next->argv, control, "control file queueprog", e);
+	}
+	if (rc == 0 && next->argv.n == 0) {
+		qf_dir_join(&text, QF_DIR_SBIN, "qfront-queue");
+		qf_strv_add(&next->argv, text.s);
+	}
+	next->builtin = rc == 0 && is_our_queue(next->argv.v[0]);
+	qf_buf_free(&text);
+	return rc;
+}
+
+/* Does the word name the file that is qfront? */
+static bool is_qfront(const char *word)
+{
+	struct qf_buf self = QF_BUF_INIT, path = QF_BUF_INIT;
+	struct stat a, b;
+	bool same;
+
+	qf_dir_join(&self, QF_DIR_SBIN, "qfront");
+	same = qf_program_find(&path, word, NULL) == 0 &&
+	       stat(path.s, &a) == 0 && stat(self.s, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	qf_buf_free(&self);
+	qf_buf_free(&path);
+	return same;
+}
+
+bool qf_next_is_loop(const struct qf_next *next)
+{
+	for (size_t i = 0; i < next->argv.n; i++) {
+		const char *word = next->argv.v[i];
+		const struct qf_personality *as;
+
+		if (!is_qfront(word))
+			return false;
+		as = qf_builtin_find(base_name(word));
+		if (as != NULL && as->ends)
+			return false;
+		if (as != NULL && as->filters)
+			return true;
+	}
+	return true;
+}
+
+int qf_next_check_filters(
+    const struct qf_next *next, const struct qf_strv *taken, struct qf_err *e)
+{
+	for (size_t i = 0; taken != NULL && i < taken->n; i++)
+		unsetenv(taken->v[i]);
+	if (!next->builtin)
+		return 0;
 	for (size_t i = 0;
 	     i < sizeof filter_variables / sizeof *filter_variables; i++) {
 		const char *v = qf_env(filter_variables[i]);
@@ -59,34 +137,6 @@ static int check_filters(struct qf_err *e)
 			    filter_variables[i]);
 	}
 	return 0;
-}
-
-int qf_next_choose(struct qf_next *next, const char *control, char *const *argv,
-    struct qf_err *e)
-{
-	struct qf_buf text = QF_BUF_INIT;
-	const char *env = qf_env("QUEUEPROG");
-	int rc = 0;
-
-	*next = (struct qf_next){0};
-	if (argv[0] != NULL) {
-		for (; *argv != NULL; argv++)
-			qf_strv_add(&next->argv, *argv);
-	} else if (env != NULL && env[0] != '\0') {
-		rc = split_program(&next->argv, env, "QUEUEPROG", e);
-	} else if (control != NULL) {
-		rc = split_program(
-		    &next->argv, control, "control file queueprog", e);
-	}
-	if (rc == 0 && next->argv.n == 0) {
-		qf_dir_join(&text, QF_DIR_SBIN, "qfront-queue");
-		qf_strv_add(&next->argv, text.s);
-	}
-	next->builtin = rc == 0 && is_our_queue(next->argv.v[0]);
-	if (next->builtin)
-		rc = check_filters(e);
-	qf_buf_free(&text);
-	return rc;
 }
 
 void qf_next_free(struct qf_next *next)
@@ -126,6 +176,24 @@ static int put_fd(int fd, int to, struct qf_err *e)
 	return 0;
 }
 
+/* Becomes the program, which has its descriptors. */
+static int become(const struct qf_next *next, struct qf_err *e)
+{
+	struct qf_buf path = QF_BUF_INIT;
+
+	if (qf_program_find(&path, next->argv.v[0], e) < 0)
+		return QF_EEXEC;
+	unsetenv("QMAILQUEUE");
+	if (next->variable != NULL)
+		unsetenv(next->variable);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+	execvp(path.s, next->argv.v);
+	qf_fail_sys(e, QF_EEXEC, "can not execute %s", path.s);
+	qf_buf_free(&path);
+	return QF_EEXEC;
+}
+
 int qf_next_exec(
     const struct qf_next *next, int message, int envelope, struct qf_err *e)
 {
@@ -140,11 +208,7 @@ int qf_next_exec(
 		qf_close(&high);
 		return QF_EPIPE;
 	}
-	unsetenv("QMAILQUEUE");
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
-	execvp(next->argv.v[0], next->argv.v);
-	qf_fail_sys(e, QF_EEXEC, "can not execute %s", next->argv.v[0]);
+	become(next, e);
 	qf_close(&high);
 	return QF_EEXEC;
 }

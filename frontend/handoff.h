@@ -10,29 +10,44 @@
 
 #include <stdbool.h>
 
+#include "frontend/builtin.h"
 #include "lib/base/err.h"
 #include "lib/base/strv.h"
 #include "lib/mail/envelope.h"
 
 struct qf_next {
 	struct qf_strv argv;
-	bool builtin; /* our own queue */
+	const char *variable; /* that named it, or NULL */
+	bool builtin;         /* our own queue */
 };
 
-/* Chooses it: the words of argv (NULL-terminated) when there are any, else
- * QUEUEPROG, else `control` (what the control file queueprog says, or NULL),
- * else our own queue. QF_ECONF when
- * filters that the caller's environment asks for would be skipped: our queue
- * runs none, and no stage of this version takes them. */
-int qf_next_choose(struct qf_next *next, const char *control, char *const *argv,
-    struct qf_err *e);
+/* Chooses it for a personality (or NULL): the words of argv (NULL-terminated)
+ * when there are any and they are no filters, else what the personality's own
+ * variable or else QUEUEPROG says, else `control` (what the control file
+ * queueprog says, or NULL), else our own queue. QF_ECONF when a text can not
+ * be read. */
+int qf_next_choose(struct qf_next *next, const struct qf_personality *as,
+    const char *control, char *const *argv, struct qf_err *e);
 void qf_next_free(struct qf_next *next);
 
 /* Counts how deep queue programs call each other: QF_ECONF for a loop. */
 int qf_next_check_depth(struct qf_err *e);
 
+/* Is it qfront itself, or a personality of it, that nothing sends to another
+ * program? It would choose the same again, until qf_next_check_depth() stops
+ * it. */
+bool qf_next_is_loop(const struct qf_next *next);
+
+/* Unsets the variables that stages took (or NULL). QF_ECONF when our own queue
+ * is next and a variable is left by which the caller asks for a filter: our
+ * queue runs none, and mail must not pass unfiltered in silence. An outside
+ * queue program may honour it. */
+int qf_next_check_filters(
+    const struct qf_next *next, const struct qf_strv *taken, struct qf_err *e);
+
 /* Becomes the program, with the message and the envelope each as an open file
- * description of its own. Returns only on failure: QF_EEXEC, QF_EPIPE. */
+ * description of its own, and without QMAILQUEUE and the variable that named
+ * it. Returns only on failure: QF_EEXEC, QF_EPIPE. */
 int qf_next_exec(
     const struct qf_next *next, int message, int envelope, struct qf_err *e);
 

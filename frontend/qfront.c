@@ -7,6 +7,7 @@
  * code of what comes after is the caller's answer.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -23,8 +24,8 @@ static int fail(const char *event, const struct qf_err *e)
 	return qf_qqcode_of_error(e->rc);
 }
 
-/* NULLQUEUE: the message is read and forgotten. It beats everything
- * (qmail-queue-clients(7)). */
+/* NULLQUEUE and qmail-nullqueue: the message is read and forgotten. It beats
+ * everything (qmail-queue-clients(7)). */
 static int discard(void)
 {
 	struct qf_err e;
@@ -52,25 +53,40 @@ static int take(int fd, struct qf_err *e)
 }
 
 /* Without a daemon: the same chain, in a process of our own. */
-static int run_once(char *const *next, size_t n)
+static int run_once(char *name, char *const *next, size_t n)
 {
 	struct qf_buf path = QF_BUF_INIT;
-	char **argv = qf_alloc((n + 4) * sizeof *argv);
+	char **argv = qf_alloc((n + 6) * sizeof *argv);
 	struct qf_err e;
 
 	qf_dir_join(&path, QF_DIR_SBIN, "qfrontd");
 	argv[0] = path.s;
 	argv[1] = (char[]){"--once"};
-	argv[2] = (char[]){"--"};
+	argv[2] = (char[]){"--as"};
+	argv[3] = name;
+	argv[4] = (char[]){"--"};
 	for (size_t i = 0; i < n; i++)
-		argv[3 + i] = next[i];
+		argv[5 + i] = next[i];
 	execv(path.s, argv);
 	qf_fail_sys(&e, QF_EEXEC, "can not execute %s", path.s);
 	return fail("chain not run", &e);
 }
 
+/* The name that we were called by, without the folder. */
+static char *own_name(char *called)
+{
+	static char none[] = "qfront";
+	char *slash;
+
+	if (called == NULL)
+		return none;
+	slash = strrchr(called, '/');
+	return slash != NULL ? slash + 1 : called;
+}
+
 int main(int argc, char **argv)
 {
+	char *name = own_name(argv[0]);
 	struct qf_err e;
 	int rc;
 
@@ -81,11 +97,11 @@ int main(int argc, char **argv)
 		return fail("message not read", &e);
 	qf_open_std();
 	rc = qf_qqguard_start(&e);
-	if (qf_env("NULLQUEUE") != NULL)
+	if (qf_env("NULLQUEUE") != NULL || strcmp(name, "qmail-nullqueue") == 0)
 		return discard();
 	if (rc < 0)
 		return fail("environment", &e);
 	if (take(STDIN_FILENO, &e) < 0 || take(STDOUT_FILENO, &e) < 0)
 		return fail("message not read", &e);
-	return run_once(argv + 1, (size_t)(argc - 1));
+	return run_once(name, argv + 1, argc > 1 ? (size_t)argc - 1 : 0);
 }

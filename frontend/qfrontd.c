@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/builtin.h"
 #include "frontend/chain.h"
 #include "frontend/config.h"
 #include "frontend/dialect.h"
@@ -27,6 +28,7 @@
 #include "lib/mail/qqguard.h"
 
 struct once {
+	const struct qf_personality *as; /* or NULL */
 	struct qf_ctl ctl;
 	struct qf_frontend_config config;
 	struct qf_chain chain;
@@ -68,12 +70,11 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 	open_log(o);
 	if (qf_next_check_depth(e) < 0)
 		return e->rc;
-	if (qf_chain_load(
-		&o->chain, &o->ctl, qf_env("QFRONT_CHAIN"), &problems) < 0) {
+	if (qf_builtin_chain(&o->chain, &o->ctl, o->as, argv, &problems) < 0) {
 		*e = problems.first;
 		return e->rc;
 	}
-	return qf_next_choose(&o->next, o->config.queueprog, argv, e);
+	return qf_next_choose(&o->next, o->as, o->config.queueprog, argv, e);
 }
 
 /* Keeps the message at a descriptor above the standard ones, which workers
@@ -106,6 +107,8 @@ static void queue_message(struct once *o, struct qf_err *e)
 	bool edited = o->outcome.message >= 0;
 	struct qf_spool spool = QF_SPOOL_INIT;
 
+	if (qf_next_check_filters(&o->next, NULL, e) < 0)
+		return;
 	if (qf_envelope_spool(env, &spool, e) < 0)
 		return;
 	qf_log(QF_LOG_INFO, "hand over", QF_KS("to", o->next.argv.v[0]),
@@ -152,9 +155,10 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 	return fail("message not handed over", e);
 }
 
-static int once(char *const *argv)
+static int once(const char *name, char *const *argv)
 {
-	struct once o = {.ctl = QF_CTL_NONE,
+	struct once o = {.as = name != NULL ? qf_builtin_find(name) : NULL,
+	    .ctl = QF_CTL_NONE,
 	    .envelope = QF_ENVELOPE_INIT,
 	    .message = QF_SPOOL_INIT,
 	    .outcome = QF_OUTCOME_INIT};
@@ -177,12 +181,13 @@ static int once(char *const *argv)
 }
 
 static const char usage[] =
-    "usage: qfrontd --once [--] [program [argument ...]]\n"
+    "usage: qfrontd --once [--as name] [--] [program [argument ...]]\n"
     "Runs the chain for one message: message on descriptor 0, envelope on 1.\n"
     "See qfrontd(8).\n";
 
 int main(int argc, char **argv)
 {
+	const char *as = NULL;
 	int first = 2;
 
 	qf_alloc_exit_code(51);
@@ -195,7 +200,11 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 64;
 	}
-	if (argc > 2 && strcmp(argv[2], "--") == 0)
-		first = 3;
-	return once(argv + first);
+	if (argc > 3 && strcmp(argv[2], "--as") == 0) {
+		as = argv[3];
+		first = 4;
+	}
+	if (argc > first && strcmp(argv[first], "--") == 0)
+		first++;
+	return once(as, argv + first);
 }

@@ -19,6 +19,7 @@
 #include "lib/base/ctl.h"
 #include "lib/base/io.h"
 #include "lib/base/paths.h"
+#include "lib/base/program.h"
 #include "queue/layout.h"
 #include "tools/command.h"
 
@@ -60,24 +61,46 @@ static void check_chains(const struct qf_ctl *ctl, struct qf_problems *p)
 	closedir(d);
 }
 
+/* What is wrong with the choice of the queue program. */
+static int check_program(const struct qf_next *next, struct qf_err *e)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	int rc = qf_program_find(&path, next->argv.v[0], e);
+
+	if (rc == 0 && access(path.s, X_OK) < 0)
+		rc = qf_fail(e, QF_ECONF,
+		    "%s: can not be executed; install it, or name another",
+		    path.s);
+	else if (rc == 0 && qf_next_is_loop(next))
+		rc = qf_fail(e, QF_ECONF,
+		    "%s is qfront itself and would call itself again; name "
+		    "the queue program behind it",
+		    next->argv.v[0]);
+	qf_buf_free(&path);
+	return rc;
+}
+
 /* The queue program, and the queue when it is ours. */
-static void check_next(const char *queueprog, struct qf_problems *p)
+static void check_next(
+    const struct qf_ctl *ctl, const char *queueprog, struct qf_problems *p)
 {
 	static char *const none[] = {NULL};
 	struct qf_next next;
 	struct qf_err e;
 
-	if (qf_next_choose(&next, queueprog, none, &e) < 0)
+	if (qf_next_choose(&next, NULL, queueprog, none, &e) < 0) {
 		qf_problem_err(p, &e);
-	else if (strchr(next.argv.v[0], '/') != NULL &&
-		 access(next.argv.v[0], X_OK) < 0)
-		qf_problem(p, QF_ECONF,
-		    "%s: can not be executed; install it, or name another in "
-		    "queueprog",
-		    next.argv.v[0]);
-	else if (next.builtin && qf_layout_check(qf_dir(QF_DIR_QUEUE), &e) < 0)
+	} else if (check_program(&next, &e) < 0) {
+		if (next.variable != NULL)
+			qf_err_context(&e, "%s", next.variable);
+		else if (queueprog != NULL)
+			qf_err_context(&e, "%s/queueprog:1", ctl->path);
+		qf_problem_err(p, &e);
+	} else if (next.builtin &&
+		   qf_layout_check(qf_dir(QF_DIR_QUEUE), &e) < 0) {
 		qf_problem(
 		    p, QF_EQUEUE, "%s; run qfrontctl queue init", e.text);
+	}
 	qf_next_free(&next);
 }
 
@@ -126,7 +149,7 @@ static int run(int argc, char **argv)
 	if (qf_frontend_config_load(&config, &ctl, &e) < 0)
 		qf_problem_err(&problems, &e);
 	check_chains(&ctl, &problems);
-	check_next(config.queueprog, &problems);
+	check_next(&ctl, config.queueprog, &problems);
 	check_sender(&ctl, &problems);
 	qf_frontend_config_free(&config);
 	qf_ctl_close(&ctl);

@@ -517,12 +517,14 @@ nobody_is_left() {
 }
 
 @test "a queue program that calls qfront again is stopped" {
-	QUEUEPROG=$SBIN/qfront answer inject m e
+	control queueprog "$SBIN/qfront"
+	answer inject m e
 	[ "$status" -eq 55 ]
 	[[ $log == *"calls qfront again"* ]]
 }
 
 @test "a filter that nobody would run defers instead of being skipped" {
+	control chain '# no stage'
 	for name in QHPSI SPAMFILTER FILTERARGS DKIMSIGN DKIMVERIFY; do
 		export "$name=x"
 		answer inject m e

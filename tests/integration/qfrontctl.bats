@@ -96,6 +96,26 @@ check() {
 	[[ $output != *"no problems"* ]]
 }
 
+@test "check finds a queue program that is qfront again, or nowhere" {
+	for loop in "$SBIN/qfront" qmail-dkim "$COMPAT/qmail-multi" \
+		'qmail-dkim qmail-spamfilter' 'qmail-qfilter cat -- cat'; do
+		control queueprog "$loop"
+		check
+		[ "$status" -eq 1 ]
+		[[ $output == *"$CONTROLDIR/queueprog:1: "*" is qfront itself"* ]]
+	done
+	for other in "qmail-dkim qmail-multi $SBIN/qfront-queue" \
+		qmail-nullqueue /bin/true true; do
+		control queueprog "$other"
+		check
+		[[ $output != *queueprog* ]]
+	done
+	control queueprog 'no-such-queue -x'
+	check
+	[ "$status" -eq 1 ]
+	[[ $output == *"$CONTROLDIR/queueprog:1: "*'"no-such-queue"'* ]]
+}
+
 @test "check finds files that others can write, and bad values" {
 	control chain 'size max-message=1M'
 	chmod 666 "$CONTROLDIR/chain"
