@@ -58,9 +58,13 @@ int qf_qqguard_start(struct qf_err *e)
 	bool good = death == NULL ||
 		    (qf_span_u64(qf_span(death), QF_DEATH_MAX, &seconds) &&
 			seconds > 0);
+	unsigned left;
 
+	if (!good)
+		seconds = QF_DEATH_DEFAULT;
 	set_signals();
-	alarm((unsigned)(good ? seconds : QF_DEATH_DEFAULT));
+	left = alarm(0);
+	alarm(left > 0 && left < seconds ? left : (unsigned)seconds);
 	if (!good)
 		return qf_fail(e, QF_ECONF, "DEATH=%s: give seconds, 1 to %d",
 		    death, QF_DEATH_MAX);

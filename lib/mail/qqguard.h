@@ -1,8 +1,9 @@
 /*
  * The clock and the signals of a program with the qmail-queue interface:
- * DEATH (seconds, 86400 by default) bounds its run, with exit code 52; a bug
- * signal ends it with 81 (qmail-queue(8)). A pipe without reader or a file that
- * is too large is an error of write(), and no signal.
+ * DEATH (seconds, 86400 by default) bounds its run, with exit code 52, together
+ * with the runs of the programs that became this one; a bug signal ends it with
+ * 81 (qmail-queue(8)). A pipe without reader or a file that is too large is an
+ * error of write(), and no signal.
  */
 #ifndef QF_MAIL_QQGUARD_H
 #define QF_MAIL_QQGUARD_H
