@@ -115,6 +115,7 @@ static void take_onerror(struct reader *r, const char *value)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (strcmp(value, names[i]) == 0) {
 			r->stage->onerror = (enum qf_onerror)i;
+			r->stage->onerror_chosen = true;
 			return;
 		}
 	}

@@ -39,9 +39,14 @@ struct qf_stage {
 	uint64_t max;       /* bytes; larger messages skip it; 0: no limit */
 	int64_t timeout_ms; /* 0: what the chain has left */
 	enum qf_onerror onerror;
+	bool onerror_chosen;              /* the line says it */
 	bool always;                      /* runs after an ACCEPT too */
 	struct qf_stage_setting *setting; /* KEY=VALUE, in order */
 	size_t nsettings;
+	/* What its plugin declares for a stage with these settings, once it is
+	 * known (frontend/check.h). */
+	bool noted;
+	uint64_t effects, flags;
 };
 
 struct qf_chain {

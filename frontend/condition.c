@@ -200,3 +200,26 @@ bool qf_condition_holds(
 	}
 	return false;
 }
+
+/* The one term of a condition that has no other, or NULL. */
+static const struct term *single(const struct qf_condition *c)
+{
+	if (c == NULL || c->next != NULL || c->terms->next != NULL)
+		return NULL;
+	return c->terms;
+}
+
+static bool is_fixed(enum kind kind)
+{
+	return kind == FLAG || kind == BOUNCE || kind == LOCAL || kind == PATH;
+}
+
+bool qf_condition_excludes(
+    const struct qf_condition *a, const struct qf_condition *b)
+{
+	const struct term *s = single(a), *t = single(b);
+
+	return s != NULL && t != NULL && s->negate != t->negate &&
+	       s->kind == t->kind && is_fixed(s->kind) &&
+	       qf_span_eq(s->text, t->text);
+}

@@ -32,6 +32,12 @@ int qf_condition_add(struct qf_condition **list, struct qf_arena *a,
 bool qf_condition_holds(
     const struct qf_condition *list, const struct qf_subject *s);
 
+/* Can the two never hold for one message? Seen where each is a single term,
+ * one the negation of the other, about what no stage changes: not sender=,
+ * size< and size>. */
+bool qf_condition_excludes(
+    const struct qf_condition *a, const struct qf_condition *b);
+
 /* A size with an optional suffix k, M or G (powers of 1024), as in
  * `max=50M`. */
 bool qf_size_parse(struct qf_span text, uint64_t *out);

@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-#include "frontend/chain.h"
-#include "frontend/host.h"
-#include "frontend/loader.h"
-#include "frontend/settings.h"
-
 const struct qf_ctl_item qf_frontend_items[] = {
     {.name = "dialect",
 	.type = QF_CTL_STRING,
@@ -63,61 +58,4 @@ int qf_frontend_config_load(struct qf_frontend_config *config,
 void qf_frontend_config_free(struct qf_frontend_config *config)
 {
 	qf_ctl_unload(qf_frontend_items, config);
-}
-
-/* Does the plugin's own check agree? One that only says no is quoted. */
-static void check_plugin(const struct qf_plugin *plugin,
-    const struct qf_conf *conf, const struct qf_chain *chain,
-    const struct qf_stage *stage, struct qf_problems *p)
-{
-	size_t before = p->count;
-	int rc;
-
-	if (plugin->checkconf == NULL)
-		return;
-	rc = plugin->checkconf(qf_host_table(), conf);
-	if (rc < 0 && p->count == before)
-		qf_problem(p, QF_ECONF,
-		    "%s:%u: plugin %s refuses its settings (error %d)",
-		    chain->file, stage->line, stage->plugin, rc);
-}
-
-static void check_stage(const struct qf_ctl *ctl, const struct qf_chain *chain,
-    const struct qf_stage *stage, struct qf_problems *p)
-{
-	struct qf_loaded loaded;
-	struct qf_conf conf;
-	struct qf_err e;
-
-	/* What has no name was reported when it was read. */
-	if (strcmp(stage->plugin, "?") == 0)
-		return;
-	if (qf_plugin_load(&loaded, stage->plugin, ctl->owner, &e) < 0) {
-		qf_err_context(&e, "%s:%u", chain->file, stage->line);
-		qf_problem_err(p, &e);
-		return;
-	}
-	qf_conf_load(&conf, ctl, chain, stage, loaded.plugin.settings, p);
-	qf_plugin_specialise(&loaded, &conf);
-	if (loaded.plugin.flags & QF_FLAG_WARM)
-		qf_problem(p, QF_ECONF,
-		    "%s:%u: plugin %s runs only in the daemon, which this "
-		    "version does not have; remove the line",
-		    chain->file, stage->line, stage->plugin);
-	check_plugin(&loaded.plugin, &conf, chain, stage, p);
-	qf_conf_free(&conf);
-	if (qf_plugin_unload(&loaded, &e) < 0)
-		qf_problem_err(p, &e);
-}
-
-void qf_frontend_check(const struct qf_ctl *ctl, const char *name,
-    size_t *stages, struct qf_problems *p)
-{
-	struct qf_chain chain;
-
-	qf_chain_load(&chain, ctl, name, p);
-	for (size_t i = 0; i < chain.n; i++)
-		check_stage(ctl, &chain, &chain.stage[i], p);
-	*stages = chain.n;
-	qf_chain_free(&chain);
 }

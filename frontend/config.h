@@ -5,7 +5,6 @@
 #define QF_FRONTEND_CONFIG_H
 
 #include "frontend/dialect.h"
-#include "frontend/problem.h"
 #include "lib/base/ctl.h"
 
 struct qf_frontend_config {
@@ -22,13 +21,5 @@ extern const struct qf_ctl_item qf_frontend_items[];
 int qf_frontend_config_load(struct qf_frontend_config *config,
     const struct qf_ctl *ctl, struct qf_err *e);
 void qf_frontend_config_free(struct qf_frontend_config *config);
-
-/*
- * Checks one chain without touching mail: the file, each stage's plugin and
- * settings, and what the plugin says of them. Reports every problem and sets
- * the number of stages. For `qfrontctl check`.
- */
-void qf_frontend_check(const struct qf_ctl *ctl, const char *name,
-    size_t *stages, struct qf_problems *p);
 
 #endif

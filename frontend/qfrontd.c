@@ -14,6 +14,7 @@
 
 #include "frontend/builtin.h"
 #include "frontend/chain.h"
+#include "frontend/check.h"
 #include "frontend/config.h"
 #include "frontend/dialect.h"
 #include "frontend/dispatch.h"
@@ -71,6 +72,12 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 	if (qf_next_check_depth(e) < 0)
 		return e->rc;
 	if (qf_builtin_chain(&o->chain, &o->ctl, o->as, argv, &problems) < 0) {
+		*e = problems.first;
+		return e->rc;
+	}
+	qf_check_read_notes(&o->ctl, &o->chain);
+	if (qf_check_chain(
+		&o->chain, o->config.timeoutchain * 1000, &problems) < 0) {
 		*e = problems.first;
 		return e->rc;
 	}

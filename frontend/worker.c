@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/check.h"
 #include "frontend/loader.h"
 #include "frontend/outcome.h"
 #include "lib/base/clock.h"
@@ -70,13 +71,10 @@ static int init_stage(
 	struct qf_err e;
 	int rc;
 
-	if (p->flags & QF_FLAG_WARM) {
-		qf_fail(&e, QF_ECONF,
-		    "%s:%u: plugin %s runs only in the daemon, which is not "
-		    "there",
-		    w->work->chain->file, s->line, s->plugin);
-		return trouble(w, &e);
-	}
+	/* Unknown until now when it has no note. */
+	if (qf_check_stage(
+		w->work->chain, s, p->effects, p->flags, &w->problems) < 0)
+		return trouble(w, &w->problems.first);
 	if (p->init == NULL)
 		return 0;
 	rc = p->init(qf_host_table(), &l->conf, &l->state);

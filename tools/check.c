@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "frontend/check.h"
 #include "frontend/config.h"
 #include "frontend/handoff.h"
 #include "lib/base/child.h"
@@ -29,12 +30,12 @@ static void print_problem(void *ctx, const char *text)
 	printf("%s\n", text);
 }
 
-static void check_chain(
-    const struct qf_ctl *ctl, const char *name, struct qf_problems *p)
+static void check_chain(const struct qf_ctl *ctl, const char *name,
+    int64_t timeout_ms, struct qf_problems *p)
 {
 	size_t stages, before = p->count;
 
-	qf_frontend_check(ctl, name, &stages, p);
+	qf_check_file(ctl, name, timeout_ms, &stages, p);
 	if (p->count == before)
 		printf("chain%s%s: %zu stage%s, in order\n",
 		    name != NULL ? "-" : "", name != NULL ? name : "", stages,
@@ -42,13 +43,14 @@ static void check_chain(
 }
 
 /* The chain, and those that QFRONT_CHAIN may name. */
-static void check_chains(const struct qf_ctl *ctl, struct qf_problems *p)
+static void check_chains(
+    const struct qf_ctl *ctl, int64_t timeout_ms, struct qf_problems *p)
 {
 	int fd = openat(ctl->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *de;
 
-	check_chain(ctl, NULL, p);
+	check_chain(ctl, NULL, timeout_ms, p);
 	if (d == NULL) {
 		qf_close(&fd);
 		qf_problem(p, QF_ECONF, "%s: can not be listed", ctl->path);
@@ -56,7 +58,7 @@ static void check_chains(const struct qf_ctl *ctl, struct qf_problems *p)
 	}
 	while ((de = readdir(d)) != NULL) {
 		if (strncmp(de->d_name, "chain-", 6) == 0)
-			check_chain(ctl, de->d_name + 6, p);
+			check_chain(ctl, de->d_name + 6, timeout_ms, p);
 	}
 	closedir(d);
 }
@@ -148,7 +150,7 @@ static int run(int argc, char **argv)
 	}
 	if (qf_frontend_config_load(&config, &ctl, &e) < 0)
 		qf_problem_err(&problems, &e);
-	check_chains(&ctl, &problems);
+	check_chains(&ctl, config.timeoutchain * 1000, &problems);
 	check_next(&ctl, config.queueprog, &problems);
 	check_sender(&ctl, &problems);
 	qf_frontend_config_free(&config);

@@ -145,12 +145,69 @@ static void test_sizes(void **state)
 	}
 }
 
+/* Alternatives of one line are separated by a blank. */
+static struct qf_condition *parse(struct qf_arena *arena, const char *text)
+{
+	struct qf_condition *list = NULL;
+	struct qf_span rest = qf_span(text);
+	struct qf_err e;
+
+	for (bool more = rest.n > 0; more;) {
+		struct qf_span one;
+
+		more = qf_span_cut(&rest, ' ', &one);
+		assert_int_equal(
+		    qf_condition_add(&list, arena, more ? one : rest, &e), 0);
+	}
+	return list;
+}
+
+static void test_excludes(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool excludes;
+	} table[] = {
+	    {"relay", "!relay", true},
+	    {"!auth", "auth", true},
+	    {"local", "!local", true},
+	    {"bounce", "!bounce", true},
+	    {"path=smtp", "!path=smtp", true},
+	    {"relay", "relay", false},
+	    {"!relay", "!relay", false},
+	    {"relay", "!auth", false},
+	    {"path=smtp", "!path=inject", false},
+	    {"", "!relay", false},
+	    {"relay", "", false},
+	    {"", "", false},
+	    /* Perhaps, but more than one term. */
+	    {"relay,auth", "!relay", false},
+	    {"relay", "!relay auth", false},
+	    {"relay auth", "!relay", false},
+	    /* A stage in between may change these. */
+	    {"sender=@x.example", "!sender=@x.example", false},
+	    {"size>1k", "!size>1k", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct qf_arena arena = {0};
+		struct qf_condition *a = parse(&arena, table[i].a);
+		struct qf_condition *b = parse(&arena, table[i].b);
+
+		if (qf_condition_excludes(a, b) != table[i].excludes)
+			fail_msg("\"%s\" and \"%s\"", table[i].a, table[i].b);
+		qf_arena_free(&arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_terms),
 	    cmocka_unit_test(test_alternatives),
 	    cmocka_unit_test(test_sizes),
+	    cmocka_unit_test(test_excludes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
