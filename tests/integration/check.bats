@@ -86,9 +86,14 @@ lying_plugin() {
 	want "chain:$AT: plugin liar says flags 0 in its note and 0x2"
 }
 
+loop_of_programs() {
+	control queueprog "$SBIN/qfront"
+	want "queueprog:1: $SBIN/qfront is qfront itself"
+}
+
 MISTAKES=(edit_after_seal slow_stage warm_stage onerror_not_chosen
 	unknown_plugin unknown_key unreadable_key_file writable_file
-	bad_condition lying_plugin)
+	bad_condition lying_plugin loop_of_programs)
 
 # found: check names every wanted place and exits with 1.
 found() {
@@ -125,10 +130,9 @@ fresh() {
 	WANTED=()
 }
 
-@test "each of ten mistakes is found with file and line, and mail waits" {
+@test "each mistake is found with file and line, and mail waits" {
 	local mistake
 
-	[ "${#MISTAKES[@]}" -eq 10 ]
 	for mistake in "${MISTAKES[@]}"; do
 		echo "== $mistake"
 		fresh
@@ -147,7 +151,8 @@ fresh() {
 		"$mistake"
 	done
 	found
-	[ "${#WANTED[@]}" -eq 10 ]
+	[ "${#WANTED[@]}" -eq "${#MISTAKES[@]}" ]
+	[ "${#WANTED[@]}" -ge 10 ]
 	waits
 }
 
