@@ -271,6 +271,8 @@ void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
 	va_list ap;
 
 	s->line = (unsigned)c->n;
+	/* Nobody could write another than the default. */
+	s->onerror_chosen = true;
 	name_stage(c, s, name);
 	va_start(ap, name);
 	while (va_arg(ap, const char *) != NULL)

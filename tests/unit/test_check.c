@@ -161,12 +161,27 @@ static void test_one_stage(void **state)
 	assert_int_equal(2, p.count);
 }
 
+/* Nobody wrote the lines of a built-in chain, nor could have. */
+static void test_built_in(void **state)
+{
+	struct qf_problems p = {0};
+	struct qf_chain chain;
+
+	(void)state;
+	qf_chain_start(&chain, "built-in chain");
+	qf_chain_add_stage(&chain, "net", NULL);
+	declare(&chain.stage[0]);
+	assert_int_equal(0, qf_check_chain(&chain, 60000, &p));
+	qf_chain_free(&chain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rules),
 	    cmocka_unit_test(test_finds_all),
 	    cmocka_unit_test(test_one_stage),
+	    cmocka_unit_test(test_built_in),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
