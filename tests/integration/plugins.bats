@@ -63,3 +63,47 @@ send() {
 	[[ $output == *"plugins/headers.rules:3: "*colon* ]]
 	[[ $output == *"plugins/headers.rules:4: "*'"drop"'* ]]
 }
+
+@test "archive: recipients are added, the message stays as it is" {
+	control chain archive
+	control plugins/archive.rules 'from @test.example %u=%d@arch.example' \
+		'T:rcpt@*:to-%u@arch.example' 'any to-rcpt@ARCH.example'
+	send
+	[ "$status" -eq 0 ]
+	cmp m got.message
+	envelope sender@test.example rcpt@test.example to-rcpt@arch.example \
+		sender=test.example@arch.example | cmp - got.envelope
+	# What was archived comes in again.
+	mv got.envelope again
+	send m again
+	cmp again got.envelope
+	envelope sender@test.example to-rcpt@arch.example >again
+	send m again
+	cmp again got.envelope
+}
+
+@test "archive: what can not be archived waits, or as onerror says" {
+	control chain archive
+	control plugins/archive.rules 'to * %u@%d.arch.example'
+	envelope sender@test.example root >local
+	send m local
+	[ "$status" -eq 71 ]
+	[ ! -e got.message ]
+	[[ $log == *'no archive address can be made of root'* ]]
+	control chain 'archive onerror=pass'
+	send m local
+	[ "$status" -eq 0 ]
+	cmp local got.envelope
+}
+
+@test "archive: bounces" {
+	envelope '' rcpt@test.example >bounce
+	control chain archive
+	control plugins/archive.rules 'any all@arch.example'
+	send m bounce
+	envelope '' rcpt@test.example all@arch.example | cmp - got.envelope
+	control plugins/archive 'bounces no'
+	send m bounce
+	[ "$status" -eq 0 ]
+	cmp bounce got.envelope
+}
