@@ -1,9 +1,12 @@
 #include "frontend/context.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/paths.h"
 
 /* The first variable that is set gives the value. */
@@ -44,11 +47,23 @@ static const char *from_environment(const struct source *s)
 	return NULL;
 }
 
+/* A number that no other run has: the same for all workers of this one. */
+static void set_run(struct qf_context *c)
+{
+	uint64_t n;
+
+	if (getrandom(&n, sizeof n, GRND_NONBLOCK) != (ssize_t)sizeof n)
+		n = (uint64_t)getpid() << 40 ^ (uint64_t)qf_clock_wall() << 20 ^
+		    (uint64_t)qf_clock_mono_us();
+	snprintf(c->run, sizeof c->run, "%016" PRIx64, n);
+}
+
 void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
 {
 	const char *sender = qf_envelope_sender(env);
 
 	snprintf(c->uid, sizeof c->uid, "%ld", (long)getuid());
+	set_run(c);
 	if (sender[0] == '\0' || strcmp(sender, "#@[]") == 0)
 		c->path = path_bounce;
 	else if (qf_context_get(c, "client.ip") != NULL)
@@ -67,6 +82,8 @@ const char *qf_context_get(const struct qf_context *c, const char *key)
 {
 	if (strcmp(key, "submit.uid") == 0)
 		return c->uid;
+	if (strcmp(key, "run.id") == 0)
+		return c->run;
 	if (strcmp(key, "path") == 0)
 		return c->path;
 	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {

@@ -14,6 +14,7 @@
 
 struct qf_context {
 	char uid[24];     /* real uid of the caller, decimal */
+	char run[20];     /* a random number, hexadecimal */
 	const char *path; /* "smtp", "inject" or "bounce" */
 };
 
