@@ -106,30 +106,65 @@ static void take_timeout(struct reader *r, const char *value)
 		r->stage->timeout_ms = (int64_t)seconds * 1000;
 }
 
+/* The place of value among names (NULL ends them), or -1 after a problem. */
+static int choose(struct reader *r, const char *key, const char *value,
+    const char *const *names, const char *help)
+{
+	for (int i = 0; names[i] != NULL; i++) {
+		if (strcmp(value, names[i]) == 0)
+			return i;
+	}
+	problem(r, "%s=%s: use %s", key, value, help);
+	return -1;
+}
+
 static void take_onerror(struct reader *r, const char *value)
 {
 	static const char *const names[] = {[QF_ONERROR_DEFER] = "defer",
 	    [QF_ONERROR_REJECT] = "reject",
-	    [QF_ONERROR_PASS] = "pass"};
+	    [QF_ONERROR_PASS] = "pass",
+	    [QF_ONERROR_QUARANTINE] = "quarantine",
+	    NULL};
+	int i = choose(
+	    r, "onerror", value, names, "defer, reject, pass or quarantine");
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strcmp(value, names[i]) == 0) {
-			r->stage->onerror = (enum qf_onerror)i;
-			r->stage->onerror_chosen = true;
-			return;
-		}
-	}
-	problem(r, "onerror=%s: use defer, reject or pass", value);
+	if (i < 0)
+		return;
+	r->stage->onerror = (enum qf_onerror)i;
+	r->stage->onerror_chosen = true;
 }
 
-/* Words of the chain language that this version does not have: they must not
- * be taken for a setting of the plugin. */
-static void refuse(struct reader *r, const char *value)
+static void take_cap(struct reader *r, const char *value)
 {
-	problem(r,
-	    "max-action, shadow and rcpt= are not available in this version; "
-	    "remove \"%s\"",
-	    value);
+	static const char *const names[] = {
+	    "tag", "quarantine", "defer", "reject", NULL};
+	int i = choose(
+	    r, "max-action", value, names, "tag, quarantine, defer or reject");
+
+	if (i >= 0)
+		r->stage->cap = QF_CAP_TAG + (enum qf_cap)i;
+}
+
+/* Recipients are alternatives: a stage that runs for one of them must not wait
+ * for all. */
+static void take_rcpt(struct reader *r, const char *value)
+{
+	struct qf_span rest = qf_span(value), one;
+	struct qf_err e;
+
+	for (bool more = true; more;) {
+		struct qf_buf term = QF_BUF_INIT;
+
+		more = qf_span_cut(&rest, ',', &one);
+		if (!more)
+			one = rest;
+		qf_buf_adds(&term, "rcpt=");
+		qf_buf_addspan(&term, one);
+		if (qf_condition_add(&r->stage->rcpts, &r->chain->arena,
+			qf_buf_span(&term), &e) < 0)
+			problem(r, "%s", e.text);
+		qf_buf_free(&term);
+	}
 }
 
 static const struct word {
@@ -141,9 +176,8 @@ static const struct word {
     {"max", take_max, false},
     {"timeout", take_timeout, false},
     {"onerror", take_onerror, false},
-    {"max-action", refuse, true},
-    {"rcpt", refuse, true},
-    {"shadow", refuse, true},
+    {"max-action", take_cap, false},
+    {"rcpt", take_rcpt, true},
 };
 
 static void take_setting(
@@ -159,19 +193,26 @@ static void take_setting(
 	add_setting(r->chain, r->stage, key, value, room);
 }
 
+static void take_flag(struct reader *r, const char *word)
+{
+	if (strcmp(word, "always") == 0)
+		r->stage->always = true;
+	else if (strcmp(word, "shadow") == 0)
+		r->stage->shadow = true;
+	else
+		problem(r,
+		    "\"%s\" is not understood: use if=, rcpt=, max=, "
+		    "timeout=, onerror=, max-action=, always, shadow or "
+		    "KEY=VALUE",
+		    word);
+}
+
 static void take_word(struct reader *r, char *word, size_t room)
 {
 	char *value = strchr(word, '=');
 
-	if (strcmp(word, "always") == 0) {
-		r->stage->always = true;
-		return;
-	}
 	if (value == NULL) {
-		problem(r,
-		    "\"%s\" is not understood: use if=, max=, timeout=, "
-		    "onerror=, always or KEY=VALUE",
-		    word);
+		take_flag(r, word);
 		return;
 	}
 	*value++ = '\0';
@@ -216,6 +257,8 @@ static void read_stage(struct reader *r, const struct qf_line *line)
 		for (size_t i = 1; i < v.n; i++)
 			take_word(r, v.v[i], v.n);
 	}
+	r->stage->per_rcpt = r->stage->rcpts != NULL ||
+			     qf_condition_names_rcpt(r->stage->conditions);
 	qf_strv_free(&v);
 }
 
@@ -292,4 +335,10 @@ void qf_chain_free(struct qf_chain *c)
 	free(c->file);
 	qf_arena_free(&c->arena);
 	*c = (struct qf_chain){0};
+}
+
+bool qf_stage_holds(const struct qf_stage *s, const struct qf_subject *subject)
+{
+	return qf_condition_holds(s->conditions, subject) &&
+	       qf_condition_holds(s->rcpts, subject);
 }

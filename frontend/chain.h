@@ -3,7 +3,9 @@
  * each line says about its stage (qfront-chain(5)).
  *
  *	PLUGIN[@INSTANCE] [if=COND[,COND]]... [max=SIZE] [timeout=SECONDS]
- *	    [onerror=defer|reject|pass] [always] [KEY=VALUE]...
+ *	    [onerror=defer|reject|pass|quarantine] [rcpt=ADDRESS[,ADDRESS]]...
+ *	    [max-action=tag|quarantine|defer|reject] [always] [shadow]
+ *	    [KEY=VALUE]...
  *
  * A chain is data; running it is the worker's business.
  */
@@ -23,7 +25,17 @@
 enum qf_onerror {
 	QF_ONERROR_DEFER,
 	QF_ONERROR_REJECT,
-	QF_ONERROR_PASS
+	QF_ONERROR_PASS,
+	QF_ONERROR_QUARANTINE
+};
+
+/* The most that a stage may do to a message, from little to much. */
+enum qf_cap {
+	QF_CAP_NONE,
+	QF_CAP_TAG,        /* edits of the message, score, notes */
+	QF_CAP_QUARANTINE, /* and hold or redirect it */
+	QF_CAP_DEFER,      /* and refuse it for now */
+	QF_CAP_REJECT      /* and refuse it for good: all but dropping it */
 };
 
 struct qf_stage_setting {
@@ -36,11 +48,15 @@ struct qf_stage {
 	const char *instance; /* or NULL */
 	unsigned line;
 	struct qf_condition *conditions;
-	uint64_t max;       /* bytes; larger messages skip it; 0: no limit */
+	struct qf_condition *rcpts; /* rcpt=: alternatives, or NULL */
+	bool per_rcpt; /* recipients may differ in whether it runs for them */
+	uint64_t max;  /* bytes; larger messages skip it; 0: no limit */
 	int64_t timeout_ms; /* 0: what the chain has left */
 	enum qf_onerror onerror;
-	bool onerror_chosen;              /* the line says it */
-	bool always;                      /* runs after an ACCEPT too */
+	bool onerror_chosen; /* it stands on the line */
+	enum qf_cap cap;
+	bool always; /* runs after an ACCEPT and for bounces too */
+	bool shadow; /* runs and logs, never acts */
 	struct qf_stage_setting *setting; /* KEY=VALUE, in order */
 	size_t nsettings;
 	/* What its plugin declares for a stage with these settings, once it is
@@ -70,5 +86,8 @@ void qf_chain_start(struct qf_chain *c, const char *name);
 void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
     __attribute__((sentinel));
 void qf_chain_free(struct qf_chain *c);
+
+/* Does the stage run for such a message and recipient? */
+bool qf_stage_holds(const struct qf_stage *s, const struct qf_subject *subject);
 
 #endif

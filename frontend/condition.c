@@ -9,6 +9,7 @@ enum kind {
 	LOCAL,
 	PATH,
 	SENDER,
+	RCPT,
 	SIZE_BELOW,
 	SIZE_ABOVE
 };
@@ -39,6 +40,7 @@ static const struct word {
     {"bounce", BOUNCE, 0, NULL},
     {"path", PATH, '=', NULL},
     {"sender", SENDER, '=', NULL},
+    {"rcpt", RCPT, '=', NULL},
     {"size", SIZE_BELOW, '<', NULL},
     {"size", SIZE_ABOVE, '>', NULL},
 };
@@ -83,11 +85,12 @@ static int check_value(struct term *t, struct qf_span value, struct qf_err *e)
 		    "\"%.*s\" is no path: use smtp, inject or bounce",
 		    (int)value.n, value.p);
 	case SENDER:
-		if (value.n == 0 || qf_addr_domain(value).n > 0)
+	case RCPT:
+		if ((value.n == 0 && t->kind == SENDER) ||
+		    qf_addr_domain(value).n > 0)
 			return 0;
 		return qf_fail(e, QF_ECONF,
-		    "\"%.*s\" has no domain: use sender=USER@DOMAIN or "
-		    "sender=@DOMAIN",
+		    "\"%.*s\" has no domain: use USER@DOMAIN or @DOMAIN",
 		    (int)value.n, value.p);
 	case FLAG:
 	case BOUNCE:
@@ -125,7 +128,7 @@ static int parse_term(
 	}
 	return qf_fail(e, QF_ECONF,
 	    "unknown condition \"%.*s\": use relay, auth, local, bounce, "
-	    "path=, sender=, size< or size>",
+	    "path=, sender=, rcpt=, size< or size>",
 	    (int)text.n, text.p);
 }
 
@@ -149,13 +152,13 @@ int qf_condition_add(struct qf_condition **list, struct qf_arena *a,
 	return 0;
 }
 
-static bool sender_matches(struct qf_span sender, struct qf_span pattern)
+static bool address_matches(struct qf_span address, struct qf_span pattern)
 {
 	if (pattern.n > 0 && pattern.p[0] == '@')
-		return qf_span_ieq(qf_addr_domain(sender),
+		return qf_span_ieq(qf_addr_domain(address),
 		    qf_span_n(pattern.p + 1, pattern.n - 1));
-	return qf_span_eq(qf_addr_local(sender), qf_addr_local(pattern)) &&
-	       qf_span_ieq(qf_addr_domain(sender), qf_addr_domain(pattern));
+	return qf_span_eq(qf_addr_local(address), qf_addr_local(pattern)) &&
+	       qf_span_ieq(qf_addr_domain(address), qf_addr_domain(pattern));
 }
 
 static bool term_holds(const struct term *t, const struct qf_subject *s)
@@ -166,12 +169,15 @@ static bool term_holds(const struct term *t, const struct qf_subject *s)
 	case LOCAL:
 		return !qf_context_is(s->context, "client.ip");
 	case BOUNCE:
-		return qf_span_is(qf_span(s->context->path), "bounce");
+		return s->context->bounce;
 	case PATH:
 		return qf_span_is(t->text, s->context->path);
 	case SENDER:
-		return sender_matches(
+		return address_matches(
 		    qf_span(qf_envelope_sender(s->envelope)), t->text);
+	case RCPT:
+		return s->rcpt != NULL &&
+		       address_matches(qf_span(s->rcpt), t->text);
 	case SIZE_BELOW:
 		return s->size < t->size;
 	case SIZE_ABOVE:
@@ -222,4 +228,16 @@ bool qf_condition_excludes(
 	return s != NULL && t != NULL && s->negate != t->negate &&
 	       s->kind == t->kind && is_fixed(s->kind) &&
 	       qf_span_eq(s->text, t->text);
+}
+
+bool qf_condition_names_rcpt(const struct qf_condition *list)
+{
+	for (; list != NULL; list = list->next) {
+		for (const struct term *t = list->terms; t != NULL;
+		     t = t->next) {
+			if (t->kind == RCPT)
+				return true;
+		}
+	}
+	return false;
 }

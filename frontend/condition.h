@@ -3,7 +3,8 @@
  *
  * `if=relay,!auth` holds when all of its terms hold; several `if=` on a line
  * are alternatives. Terms: relay, auth, local, bounce, path=NAME,
- * sender=ADDRESS or sender=@DOMAIN, size<SIZE, size>SIZE; `!` negates one.
+ * sender=ADDRESS or sender=@DOMAIN, rcpt= likewise, size<SIZE, size>SIZE; `!`
+ * negates one.
  */
 #ifndef QF_FRONTEND_CONDITION_H
 #define QF_FRONTEND_CONDITION_H
@@ -21,7 +22,8 @@ struct qf_condition; /* the terms of one if= */
 struct qf_subject {
 	const struct qf_context *context;
 	const struct qf_envelope *envelope;
-	uint64_t size; /* bytes of the message */
+	uint64_t size;    /* bytes of the message */
+	const char *rcpt; /* one recipient, or NULL when there is none */
 };
 
 /* Adds the terms of one `if=` as another alternative to *list, which starts
@@ -37,6 +39,9 @@ bool qf_condition_holds(
  * size< and size>. */
 bool qf_condition_excludes(
     const struct qf_condition *a, const struct qf_condition *b);
+
+/* Can it hold for one recipient of a message and not for another? */
+bool qf_condition_names_rcpt(const struct qf_condition *list);
 
 /* A size with an optional suffix k, M or G (powers of 1024), as in
  * `max=50M`. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/base/hostname.h"
+
 const struct qf_ctl_item qf_frontend_items[] = {
     {.name = "dialect",
 	.type = QF_CTL_STRING,
@@ -13,6 +15,10 @@ const struct qf_ctl_item qf_frontend_items[] = {
 	.type = QF_CTL_STRING,
 	.offset = offsetof(struct qf_frontend_config, log),
 	.help = "where the log goes: stderr (default), syslog or none"},
+    {.name = "me",
+	.type = QF_CTL_STRING,
+	.offset = offsetof(struct qf_frontend_config, me),
+	.help = "name of this host (default: what the system says)"},
     {.name = "queueprog",
 	.type = QF_CTL_STRING,
 	.offset = offsetof(struct qf_frontend_config, queueprog),
@@ -47,6 +53,8 @@ int qf_frontend_config_load(struct qf_frontend_config *config,
 {
 	if (qf_ctl_load(ctl, qf_frontend_items, config, e) < 0)
 		return QF_ECONF;
+	if (config->me == NULL)
+		config->me = qf_hostname();
 	if (!qf_dialect_find(config->caller, &config->dialect))
 		return qf_fail(e, QF_ECONF,
 		    "%s/dialect:1: \"%s\": use auto, indimail, notqmail, "

@@ -11,6 +11,7 @@ struct qf_frontend_config {
 	char *caller; /* what the control file dialect says */
 	enum qf_dialect dialect;
 	char *log;              /* "stderr", "syslog", "none" or NULL */
+	char *me;               /* this host; never NULL once loaded */
 	char *queueprog;        /* the next program, or NULL */
 	long long timeoutchain; /* seconds */
 };

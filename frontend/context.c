@@ -58,18 +58,30 @@ static void set_run(struct qf_context *c)
 	snprintf(c->run, sizeof c->run, "%016" PRIx64, n);
 }
 
-void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
+bool qf_context_is_bounce(const struct qf_envelope *env)
 {
 	const char *sender = qf_envelope_sender(env);
 
+	return sender[0] == '\0' || strcmp(sender, "#@[]") == 0;
+}
+
+void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
+{
 	snprintf(c->uid, sizeof c->uid, "%ld", (long)getuid());
 	set_run(c);
-	if (sender[0] == '\0' || strcmp(sender, "#@[]") == 0)
-		c->path = path_bounce;
-	else if (qf_context_get(c, "client.ip") != NULL)
+	c->bounce = qf_context_is_bounce(env);
+	/* Strangers send mail without a sender too. */
+	if (qf_context_get(c, "client.ip") != NULL)
 		c->path = path_smtp;
+	else if (c->bounce)
+		c->path = path_bounce;
 	else
 		c->path = path_inject;
+}
+
+bool qf_context_is_own_bounce(const struct qf_context *c)
+{
+	return c->path == path_bounce;
 }
 
 bool qf_context_is_path(struct qf_span name)

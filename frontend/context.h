@@ -16,11 +16,17 @@ struct qf_context {
 	char uid[24];     /* real uid of the caller, decimal */
 	char run[20];     /* a random number, hexadecimal */
 	const char *path; /* "smtp", "inject" or "bounce" */
+	bool bounce;      /* it came with the sender of a bounce */
 };
 
 void qf_context_init(struct qf_context *c, const struct qf_envelope *env);
 /* The value of a key, or NULL. A flag that is set is "1". Borrowed. */
 const char *qf_context_get(const struct qf_context *c, const char *key);
+/* Has it the sender of a bounce, empty or `#@[]`? Anybody can say so: only
+ * `path` tells whether it is one of this host's. */
+bool qf_context_is_bounce(const struct qf_envelope *env);
+/* Is it a bounce that this host made? */
+bool qf_context_is_own_bounce(const struct qf_context *c);
 /* Is it one of the values of `path`? */
 bool qf_context_is_path(struct qf_span name);
 bool qf_context_is(const struct qf_context *c, const char *key);

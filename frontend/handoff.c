@@ -176,6 +176,19 @@ static int put_fd(int fd, int to, struct qf_err *e)
 	return 0;
 }
 
+void qf_next_hide(const struct qf_next *next)
+{
+	unsetenv("QMAILQUEUE");
+	if (next->variable != NULL)
+		unsetenv(next->variable);
+}
+
+void qf_next_reset_signals(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
 /* Becomes the program, which has its descriptors. */
 static int become(const struct qf_next *next, struct qf_err *e)
 {
@@ -183,11 +196,8 @@ static int become(const struct qf_next *next, struct qf_err *e)
 
 	if (qf_program_find(&path, next->argv.v[0], e) < 0)
 		return QF_EEXEC;
-	unsetenv("QMAILQUEUE");
-	if (next->variable != NULL)
-		unsetenv(next->variable);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	qf_next_hide(next);
+	qf_next_reset_signals();
 	execvp(path.s, next->argv.v);
 	qf_fail_sys(e, QF_EEXEC, "can not execute %s", path.s);
 	qf_buf_free(&path);

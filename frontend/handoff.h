@@ -45,6 +45,12 @@ bool qf_next_is_loop(const struct qf_next *next);
 int qf_next_check_filters(
     const struct qf_next *next, const struct qf_strv *taken, struct qf_err *e);
 
+/* Unsets what the programs below must not see: QMAILQUEUE, and the variable
+ * that named the next program. */
+void qf_next_hide(const struct qf_next *next);
+/* Before an exec: ignored signals would stay so. */
+void qf_next_reset_signals(void);
+
 /* Becomes the program, with the message and the envelope each as an open file
  * description of its own, and without QMAILQUEUE and the variable that named
  * it. Returns only on failure: QF_EEXEC, QF_EPIPE. */

@@ -6,7 +6,13 @@
 
 #include <stdint.h>
 
-#include "frontend/host.h"
+#include <stdbool.h>
+
+#include "frontend/judgement.h"
+
+enum {
+	QF_CATEGORIES = QF_CAT_TIMEOUT + 1
+};
 
 /* The name of a class, for the log. */
 const char *qf_class_name(uint32_t class_);

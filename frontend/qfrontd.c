@@ -15,10 +15,13 @@
 #include "frontend/builtin.h"
 #include "frontend/chain.h"
 #include "frontend/check.h"
+#include "frontend/commit.h"
 #include "frontend/config.h"
 #include "frontend/dialect.h"
 #include "frontend/dispatch.h"
 #include "frontend/handoff.h"
+#include "frontend/outcome.h"
+#include "frontend/settle.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
@@ -36,7 +39,8 @@ struct once {
 	struct qf_next next;
 	struct qf_envelope envelope;
 	struct qf_spool message;
-	struct qf_outcome outcome;
+	struct qf_split split;
+	struct qf_groups groups;
 };
 
 /* Trouble never ends as 0: that would lose the message. */
@@ -71,7 +75,9 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 	open_log(o);
 	if (qf_next_check_depth(e) < 0)
 		return e->rc;
-	if (qf_builtin_chain(&o->chain, &o->ctl, o->as, argv, &problems) < 0) {
+	qf_builtin_chain(&o->chain, &o->ctl, o->as, argv, &problems);
+	qf_split_load(&o->split, &o->ctl, &problems);
+	if (problems.count > 0) {
 		*e = problems.first;
 		return e->rc;
 	}
@@ -103,63 +109,95 @@ static int secure_message(struct once *o, struct qf_err *e)
 	return 0;
 }
 
-/* Returns only when the next program did not take over. */
-static void queue_message(struct once *o, struct qf_err *e)
-{
-	const struct qf_envelope *env =
-	    o->outcome.envelope_edited ? &o->outcome.envelope : &o->envelope;
-	/* What the stages changed, by message and envelope. */
-	static const char *const changed[2][2] = {
-	    {"no", "envelope"}, {"message", "both"}};
-	bool edited = o->outcome.message >= 0;
-	struct qf_spool spool = QF_SPOOL_INIT;
-
-	if (qf_next_check_filters(&o->next, NULL, e) < 0)
-		return;
-	if (qf_envelope_spool(env, &spool, e) < 0)
-		return;
-	qf_log(QF_LOG_INFO, "hand over", QF_KS("to", o->next.argv.v[0]),
-	    QF_KS("from", qf_envelope_sender(env)), QF_KU("rcpts", env->nrcpt),
-	    QF_KS("edited", changed[edited][o->outcome.envelope_edited]));
-	qf_next_exec(
-	    &o->next, edited ? o->outcome.message : o->message.fd, spool.fd, e);
-	qf_spool_close(&spool);
-}
-
 /* The exit code that this caller understands. */
-static int refuse(const struct once *o)
+static int refuse(const struct once *o, const struct qf_judgement *j)
 {
-	int code = qf_dialect_answer(
-	    o->config.dialect, &o->outcome.judgement, o->outcome.code);
+	int code = qf_outcome_code(j);
+	int exit_code = qf_dialect_answer(o->config.dialect, j, code);
 
 	qf_log(QF_LOG_INFO, "refused",
 	    QF_KS("from", qf_envelope_sender(&o->envelope)),
-	    QF_KD("code", o->outcome.code), QF_KD("exit", code),
-	    QF_KS("text", qf_qqcode_find(o->outcome.code)->text));
-	return code;
+	    QF_KD("code", code), QF_KD("exit", exit_code),
+	    QF_KS("text", qf_qqcode_find(code)->text));
+	return exit_code;
+}
+
+static void log_hand_over(const struct once *o, const struct qf_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct qf_delivery *d = &plan->v[i];
+
+		qf_log(QF_LOG_INFO, "hand over",
+		    QF_KS("to", d->held ? "quarantine" : o->next.argv.v[0]),
+		    QF_KS("from", qf_envelope_sender(&d->envelope)),
+		    QF_KU("rcpts", d->envelope.nrcpt),
+		    QF_KS("edited",
+			d->message == o->message.fd ? "no" : "message"));
+	}
+}
+
+/* Does what the plan says: the exit code, unless another program took over. */
+static int carry_out(struct once *o, struct qf_plan *plan)
+{
+	struct qf_err e;
+
+	switch (plan->action) {
+	case QF_PLAN_REFUSE:
+		return refuse(o, &plan->judgement);
+	case QF_PLAN_DROP:
+		qf_log(QF_LOG_INFO, "discarded",
+		    QF_KS("from", qf_envelope_sender(&o->envelope)));
+		return 0;
+	case QF_PLAN_QUEUE:
+		break;
+	}
+	if (qf_next_check_filters(&o->next, &plan->taken, &e) < 0)
+		return fail("message refused", &e);
+	log_hand_over(o, plan);
+	return qf_commit(plan, &o->next);
+}
+
+/* Sends the message through the chain and says what came of it. */
+static int filter(struct once *o, struct qf_plan *plan, struct qf_err *e)
+{
+	struct qf_context context;
+	const struct qf_dispatch d = {.ctl = &o->ctl,
+	    .chain = &o->chain,
+	    .context = &context,
+	    .message = o->message.fd,
+	    .envelope = &o->envelope,
+	    .deadline = qf_deadline_in(o->config.timeoutchain * 1000)};
+	const struct qf_settle s = {.chain = &o->chain,
+	    .split = &o->split,
+	    .me = o->config.me,
+	    .message = o->message.fd,
+	    .envelope = &o->envelope};
+	int code;
+
+	qf_context_init(&context, &o->envelope);
+	code = qf_dispatch(&d, &o->groups);
+	if (code != 0)
+		return qf_dialect_answer(o->config.dialect, NULL, code);
+	if (qf_settle(plan, &s, &o->groups, e) < 0)
+		return fail("message refused", e);
+	return carry_out(o, plan);
 }
 
 /* The exit code; returns only when no other program took over. */
 static int run(struct once *o, char *const *argv, struct qf_err *e)
 {
+	struct qf_plan plan = {0};
+	int code;
+
 	if (secure_message(o, e) < 0 ||
 	    qf_envelope_read(&o->envelope, STDOUT_FILENO, e) < 0 ||
 	    configure(o, argv, e) < 0)
 		return fail("message refused", e);
-	qf_dispatch(&o->ctl, &o->chain, o->message.fd, &o->envelope,
-	    qf_deadline_in(o->config.timeoutchain * 1000), &o->outcome);
-	switch (o->outcome.action) {
-	case QF_ACTION_QUEUE:
-		break;
-	case QF_ACTION_DROP:
-		qf_log(QF_LOG_INFO, "discarded",
-		    QF_KS("from", qf_envelope_sender(&o->envelope)));
-		return 0;
-	case QF_ACTION_REFUSE:
-		return refuse(o);
-	}
-	queue_message(o, e);
-	return fail("message not handed over", e);
+	/* A caller holds and routes nothing. */
+	qf_attrs_remove_ours(&o->envelope.attrs);
+	code = filter(o, &plan, e);
+	qf_plan_free(&plan);
+	return code;
 }
 
 static int once(const char *name, char *const *argv)
@@ -167,8 +205,7 @@ static int once(const char *name, char *const *argv)
 	struct once o = {.as = name != NULL ? qf_builtin_find(name) : NULL,
 	    .ctl = QF_CTL_NONE,
 	    .envelope = QF_ENVELOPE_INIT,
-	    .message = QF_SPOOL_INIT,
-	    .outcome = QF_OUTCOME_INIT};
+	    .message = QF_SPOOL_INIT};
 	struct qf_err e = {0};
 	int code;
 
@@ -177,7 +214,7 @@ static int once(const char *name, char *const *argv)
 		return fail("message refused", &e);
 	qf_open_std();
 	code = run(&o, argv, &e);
-	qf_outcome_free(&o.outcome);
+	qf_groups_free(&o.groups);
 	qf_next_free(&o.next);
 	qf_chain_free(&o.chain);
 	qf_frontend_config_free(&o.config);

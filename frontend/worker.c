@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/cap.h"
 #include "frontend/check.h"
+#include "frontend/fates.h"
 #include "frontend/loader.h"
 #include "frontend/outcome.h"
 #include "lib/base/clock.h"
@@ -13,6 +15,10 @@
 #include "lib/base/io.h"
 #include "lib/base/log.h"
 #include "lib/mail/qqguard.h"
+
+enum {
+	WAITS_MAX = 32 /* reports of waiting, per stage */
+};
 
 /* A stage with its plugin loaded and its state made. */
 struct live {
@@ -26,7 +32,10 @@ struct worker {
 	struct qf_txn txn;
 	struct qf_problems problems;
 	struct qf_report report; /* the result, as it grows */
+	struct qf_buf fates;     /* of the last stage, formatted */
 	bool role_known, role_secret;
+	int64_t stage_deadline;
+	unsigned waits; /* reported for this stage */
 	int sock;
 };
 
@@ -133,35 +142,15 @@ static const char *why_broken(const struct qf_msg *m, int32_t rc)
 		return "failed";
 	if (rc > QF_BROKEN)
 		return "answered with a class that this host does not know";
-	if (!(m->effects & QF_EFFECT_DROP) &&
-	    (rc == QF_DISCARD ||
-		qf_edits_drop_all(&m->edits, &m->txn->envelope)))
+	if ((rc == QF_DISCARD ||
+		qf_edits_drop_all(&m->edits, &m->txn->envelope)) &&
+	    (m->effects & QF_EFFECT_DROP) == 0)
 		return "would discard mail, which it does not declare";
+	if (rc == QF_REDIRECT)
+		return qf_judgement_why_no_redirect(&m->judgement, m->effects);
 	if (m->judged && m->judgement.class_ != (uint32_t)rc)
 		return "gave one verdict and returned another";
 	return NULL;
-}
-
-/* One call: the judgement, and the edits applied if it lets the message on. */
-static void call(struct worker *w, const struct qf_stage *s, struct live *l,
-    struct qf_judgement *out, size_t *edits)
-{
-	struct qf_msg m = {
-	    .txn = &w->txn, .stage = s, .effects = l->loaded.plugin.effects};
-	int32_t rc = l->loaded.plugin.message(qf_host_table(), &m, l->state);
-	const char *broken = why_broken(&m, rc);
-
-	*edits = m.edits.n;
-	*out = m.judgement;
-	out->class_ = (uint32_t)rc;
-	if (broken != NULL) {
-		out->class_ = QF_BROKEN;
-		snprintf(out->text, sizeof out->text, "%s", broken);
-	}
-	if (qf_class_goes_on(out->class_))
-		qf_msg_commit(&m);
-	else
-		qf_msg_rollback(&m);
 }
 
 /* What becomes of a message whose stage broke. */
@@ -169,145 +158,311 @@ static void apply_onerror(const struct qf_stage *s, struct qf_judgement *j)
 {
 	static const uint32_t class_of[] = {[QF_ONERROR_DEFER] = QF_DEFER,
 	    [QF_ONERROR_REJECT] = QF_REJECT,
-	    [QF_ONERROR_PASS] = QF_PASS};
+	    [QF_ONERROR_PASS] = QF_PASS,
+	    [QF_ONERROR_QUARANTINE] = QF_QUARANTINE};
 
 	j->class_ = class_of[s->onerror];
 	j->code = 0;
 }
 
-static void log_stage(const struct qf_stage *s, const struct qf_judgement *j,
-    bool broken, int64_t us, size_t edits)
+/* The shadow of a stage is seen in the log, and nowhere else. */
+static void settle_broken(const struct qf_stage *s, struct qf_judgement *j)
 {
-	char ms[32];
-
-	snprintf(ms, sizeof ms, "%lld.%03lld", (long long)us / 1000,
-	    (long long)us % 1000);
-	if (broken)
-		qf_log(QF_LOG_ERROR, "stage", QF_KS("name", s->name),
-		    QF_KS("verdict", "broken"),
-		    QF_KS("onerror", qf_class_name(j->class_)),
-		    QF_KS("category", qf_category_name(j->category)),
-		    QF_KS("ms", ms), QF_KS("text", j->text));
-	else if (qf_class_goes_on(j->class_))
-		qf_log(QF_LOG_INFO, "stage", QF_KS("name", s->name),
-		    QF_KS("verdict", qf_class_name(j->class_)),
-		    QF_KU("edits", edits), QF_KS("ms", ms));
+	if (s->shadow)
+		*j = (struct qf_judgement){.class_ = QF_PASS};
 	else
-		qf_log(QF_LOG_INFO, "stage", QF_KS("name", s->name),
-		    QF_KS("verdict", qf_class_name(j->class_)),
-		    QF_KS("category", qf_category_name(j->category)),
-		    QF_KS("ms", ms), QF_KS("text", j->text));
+		apply_onerror(s, j);
 }
 
-/* Why a stage does not run for this message, or NULL. */
-static const char *reason_to_skip(
+static void count_edits(const struct qf_msg *m, struct qf_trace *t)
+{
+	for (size_t i = 0; i < m->edits.n; i++) {
+		enum qf_edit_kind kind = m->edits.v[i].kind;
+
+		if (kind >= QF_EDIT_RCPT_ADD)
+			t->envelope_edits++;
+		else if (kind >= QF_EDIT_BODY_REPLACE)
+			t->body_edits++;
+		else
+			t->header_edits++;
+	}
+	for (size_t i = 0; i < m->fates.nrcpt; i++)
+		t->fates += m->fates.of[i] != 0;
+}
+
+/* Takes what the call has staged, as far as its verdict lets it take effect:
+ * of a message that is refused or held, only the recipients with verdicts of
+ * their own go their way. */
+static void settle_call(
+    struct worker *w, struct qf_msg *m, const struct qf_judgement *j)
+{
+	struct qf_envelope *env = &w->txn.envelope;
+
+	if (m->fates.nrcpt > 0)
+		qf_fates_format(&m->fates, env, &w->fates);
+	if (!qf_class_goes_on(j->class_) && j->class_ != QF_REDIRECT)
+		qf_msg_drop_staged(m);
+	qf_msg_commit(m);
+	if (j->class_ == QF_REDIRECT && env->nrcpt > 0) {
+		qf_log(QF_LOG_INFO, "redirected",
+		    QF_KS("stage", m->stage->name), QF_KS("to", j->target));
+		qf_envelope_redirect(env, j->target);
+		w->txn.envelope_edited = true;
+	}
+	qf_fates_free(&m->fates);
+}
+
+/* One call: the judgement, and what was staged applied. */
+static void call(struct worker *w, const struct qf_stage *s, struct live *l,
+    struct qf_judgement *out, struct qf_trace *t)
+{
+	struct qf_msg m = {.txn = &w->txn,
+	    .stage = s,
+	    .effects = l->loaded.plugin.effects,
+	    .deadline = w->stage_deadline};
+	int32_t rc = l->loaded.plugin.message(qf_host_table(), &m, l->state);
+	const char *broken = why_broken(&m, rc);
+
+	count_edits(&m, t);
+	t->wanted = (uint32_t)rc;
+	*out = m.judgement;
+	out->class_ = (uint32_t)rc;
+	if (broken != NULL || rc == QF_BROKEN) {
+		t->broken = true;
+		if (broken != NULL)
+			snprintf(out->text, sizeof out->text, "%s", broken);
+		qf_msg_rollback(&m);
+		settle_broken(s, out);
+		return;
+	}
+	if (s->shadow) {
+		qf_msg_rollback(&m);
+		t->shadow = true;
+		out->class_ = QF_PASS;
+		return;
+	}
+	t->capped = qf_cap_apply(s, &m, out);
+	settle_call(w, &m, out);
+}
+
+/* Why a stage does not run for this message. */
+static enum qf_skip reason_to_skip(
     const struct worker *w, const struct qf_stage *s)
 {
+	const struct qf_envelope *env = &w->txn.envelope;
 	struct qf_subject subject = {.context = &w->txn.context,
-	    .envelope = &w->txn.envelope,
-	    .size = w->txn.message.size};
+	    .envelope = env,
+	    .size = w->txn.message.size,
+	    .rcpt = env->nrcpt > 0 ? qf_envelope_rcpt(env, 0) : NULL};
 
 	if (w->report.accepted && !s->always)
-		return "accepted";
-	if (!qf_condition_holds(s->conditions, &subject))
-		return "if";
+		return QF_SKIP_ACCEPTED;
+	if (qf_context_is_own_bounce(&w->txn.context) && !s->always)
+		return QF_SKIP_BOUNCE;
+	if (!qf_stage_holds(s, &subject))
+		return QF_SKIP_IF;
 	if (s->max != 0 && subject.size > s->max)
-		return "max";
-	return NULL;
+		return QF_SKIP_MAX;
+	return QF_SKIP_NONE;
+}
+
+static int report_stage(struct worker *w, size_t stage,
+    const struct qf_trace *t, const struct qf_judgement *j)
+{
+	struct qf_report r = {.kind = QF_REPORT_STAGE,
+	    .stage = (uint32_t)stage,
+	    .accepted = w->report.accepted,
+	    .judgement = *j,
+	    .trace = *t};
+	struct qf_err e;
+
+	if (qf_fd_send(w->sock, &r, sizeof r, NULL, 0, &e) < 0)
+		return trouble(w, &e);
+	return 0;
+}
+
+/* The host tells what a plugin waited for; a plugin that can not stop telling
+ * is not heard any more. */
+static void report_wait(void *arg, const char *what, int64_t us)
+{
+	struct worker *w = arg;
+	struct qf_report r = {.kind = QF_REPORT_WAITED,
+	    .stage = w->report.stage,
+	    .accepted = w->report.accepted,
+	    .trace = {.us = us}};
+
+	if (w->waits == WAITS_MAX)
+		return;
+	w->waits++;
+	snprintf(r.judgement.text, sizeof r.judgement.text, "%s", what);
+	qf_fd_send(w->sock, &r, sizeof r, NULL, 0, NULL);
+}
+
+/* The judgement of a stage that crashed or hung in an earlier worker. */
+static void judge_preset(const struct qf_stage *s, int category,
+    struct qf_judgement *j, struct qf_trace *t)
+{
+	t->broken = true;
+	t->wanted = QF_BROKEN;
+	*j = (struct qf_judgement){
+	    .class_ = QF_BROKEN, .category = (uint32_t)category};
+	snprintf(j->text, sizeof j->text, "%s",
+	    j->category == QF_CAT_TIMEOUT ? "timed out" : "crashed");
+	settle_broken(s, j);
+}
+
+static void start_clocks(
+    struct worker *w, const struct qf_stage *s, struct qf_trace *t)
+{
+	t->pid = (int32_t)getpid();
+	t->us = qf_clock_mono_us();
+	t->cpu_us = qf_clock_cpu_us();
+	w->waits = 0;
+	w->stage_deadline = w->work->deadline;
+	if (s->timeout_ms > 0 &&
+	    qf_deadline_in(s->timeout_ms) < w->stage_deadline)
+		w->stage_deadline = qf_deadline_in(s->timeout_ms);
+}
+
+static void stop_clocks(struct qf_trace *t)
+{
+	t->us = qf_clock_mono_us() - t->us;
+	t->cpu_us = qf_clock_cpu_us() - t->cpu_us;
+}
+
+/* Loads the plugin and calls it: 1, 0 when the stage belongs to a worker of
+ * the other kind, or a code. */
+static int perform(
+    struct worker *w, size_t i, struct qf_judgement *j, struct qf_trace *t)
+{
+	const struct qf_stage *s = &w->work->chain->stage[i];
+	struct live live = {0};
+	int rc = begin(w, i);
+
+	if (rc == 0)
+		rc = open_stage(w, s, &live);
+	if (rc <= 0)
+		return rc;
+	call(w, s, &live, j, t);
+	close_stage(&live);
+	if (w->problems.count > 0)
+		return trouble(w, &w->problems.first);
+	return 1;
 }
 
 /* Runs stage i: 1 to go on, 0 when the worker's part ends with it (a final
- * verdict, or a stage of the other kind), or a code. */
+ * verdict, recipients that go their own way, a stage of the other kind), or a
+ * code. */
 static int run_stage(struct worker *w, size_t i)
 {
 	const struct qf_stage *s = &w->work->chain->stage[i];
-	const char *skip = reason_to_skip(w, s);
-	struct qf_judgement j = {.class_ = QF_BROKEN};
-	struct live live = {0};
-	int64_t start = qf_clock_mono_us();
-	size_t edits = 0;
-	bool broken;
-	int rc;
+	struct qf_judgement j = {.class_ = QF_PASS};
+	struct qf_trace t = {.skip = reason_to_skip(w, s)};
+	int rc = 1;
 
 	w->report.stage = (uint32_t)i;
-	if (skip != NULL) {
-		qf_log(QF_LOG_INFO, "stage", QF_KS("name", s->name),
-		    QF_KS("verdict", "skipped"), QF_KS("reason", skip));
-		return 1;
-	}
-	if (w->work->preset[i] != QF_WORK_RUN) {
-		j.category = (uint32_t)w->work->preset[i];
-		snprintf(j.text, sizeof j.text, "%s",
-		    j.category == QF_CAT_TIMEOUT ? "timed out" : "crashed");
-	} else {
-		rc = begin(w, i);
-		if (rc == 0)
-			rc = open_stage(w, s, &live);
-		if (rc <= 0)
-			return rc;
-		call(w, s, &live, &j, &edits);
-		close_stage(&live);
-		if (w->problems.count > 0)
-			return trouble(w, &w->problems.first);
-	}
-	broken = j.class_ == QF_BROKEN;
-	if (broken)
-		apply_onerror(s, &j);
-	log_stage(s, &j, broken, qf_clock_mono_us() - start, edits);
-	if (j.class_ == QF_ACCEPT)
+	start_clocks(w, s, &t);
+	if (t.skip == QF_SKIP_NONE && w->work->preset[i] != QF_WORK_RUN)
+		judge_preset(s, w->work->preset[i], &j, &t);
+	else if (t.skip == QF_SKIP_NONE)
+		rc = perform(w, i, &j, &t);
+	if (rc <= 0)
+		return rc;
+	stop_clocks(&t);
+	t.class_ = j.class_;
+	if (j.class_ == QF_ACCEPT || j.class_ == QF_REDIRECT)
 		w->report.accepted = true;
-	if (qf_class_goes_on(j.class_))
-		return 1;
-	w->report.judgement = j;
-	/* Why a stage broke is for the log. */
-	if (broken)
-		w->report.judgement.text[0] = '\0';
-	return 0;
+	rc = report_stage(w, i, &t, &j);
+	if (rc < 0)
+		return rc;
+	if (!qf_class_goes_on(j.class_) && j.class_ != QF_REDIRECT) {
+		w->report.judgement = j;
+		/* Why a stage broke is for the log. */
+		if (t.broken)
+			w->report.judgement.text[0] = '\0';
+		return 0;
+	}
+	w->report.stage = (uint32_t)i + 1;
+	return w->fates.len == 0;
 }
 
-static int spool_message(struct worker *w, struct qf_spool *out)
+static int spool_bytes(
+    const struct qf_buf *b, struct qf_spool *out, struct qf_err *e)
 {
-	struct qf_err e;
+	int rc = qf_spool_open(out, e);
 
-	if (qf_message_spool(&w->txn.message, out, &e) < 0)
-		return trouble(w, &e);
-	return 0;
+	if (rc == 0)
+		rc = qf_spool_write(out, b->s, b->len, e);
+	if (rc == 0)
+		rc = qf_spool_finish(out, e);
+	if (rc < 0)
+		qf_spool_close(out);
+	return rc;
 }
 
-static int spool_envelope(struct worker *w, struct qf_spool *out)
+static int spool_share(
+    const struct qf_share *s, struct qf_spool *out, struct qf_err *e)
 {
-	struct qf_err e;
+	struct qf_buf bytes = QF_BUF_INIT;
+	int rc;
 
-	if (qf_envelope_spool(&w->txn.envelope, out, &e) < 0)
-		return trouble(w, &e);
-	return 0;
+	qf_share_format(s, &bytes);
+	rc = spool_bytes(&bytes, out, e);
+	qf_buf_free(&bytes);
+	return rc;
 }
 
-/* Sends the result with whatever the stages edited. */
+/* Spools what the stages left, in the order of the report's flags. */
+static int spool_all(struct worker *w, struct qf_spool *out, size_t *n)
+{
+	struct qf_report *r = &w->report;
+	struct qf_txn *t = &w->txn;
+	struct qf_err e;
+	int rc = 0;
+
+	r->message_edited = t->message.generation > 0;
+	r->envelope_edited = t->envelope_edited;
+	r->share_edited = t->share_edited;
+	r->has_fates = w->fates.len > 0;
+	if (r->message_edited)
+		rc = qf_message_spool(&t->message, &out[(*n)++], &e);
+	if (rc == 0 && r->envelope_edited)
+		rc = qf_envelope_spool(&t->envelope, &out[(*n)++], &e);
+	if (rc == 0 && r->share_edited)
+		rc = spool_share(&t->share, &out[(*n)++], &e);
+	if (rc == 0 && r->has_fates)
+		rc = spool_bytes(&w->fates, &out[(*n)++], &e);
+	return rc < 0 ? trouble(w, &e) : 0;
+}
+
+enum {
+	RESULTS_MAX = 4
+};
+
+/* Sends the result with whatever the stages left. */
 static int send_result(struct worker *w)
 {
-	struct qf_spool message = QF_SPOOL_INIT, envelope = QF_SPOOL_INIT;
-	bool goes_on = w->report.error.rc == 0 &&
-		       qf_class_goes_on(w->report.judgement.class_);
-	int fds[2];
-	size_t nfds = 0;
+	struct qf_spool spool[RESULTS_MAX];
+	int fds[RESULTS_MAX];
+	size_t n = 0;
 	struct qf_err e;
 	int rc;
 
+	for (size_t i = 0; i < RESULTS_MAX; i++)
+		spool[i] = (struct qf_spool)QF_SPOOL_INIT;
 	w->report.kind = QF_REPORT_RESULT;
-	if (goes_on && w->txn.message.generation > 0 &&
-	    spool_message(w, &message) == 0) {
-		fds[nfds++] = message.fd;
-		w->report.message_edited = 1;
+	if (w->report.error.rc == 0)
+		spool_all(w, spool, &n);
+	if (w->report.error.rc != 0) {
+		w->report.message_edited = w->report.envelope_edited = 0;
+		w->report.share_edited = w->report.has_fates = 0;
+		n = 0;
 	}
-	if (goes_on && w->txn.envelope_edited &&
-	    spool_envelope(w, &envelope) == 0) {
-		fds[nfds++] = envelope.fd;
-		w->report.envelope_edited = 1;
-	}
-	rc = qf_fd_send(w->sock, &w->report, sizeof w->report, fds, nfds, &e);
-	qf_spool_close(&message);
-	qf_spool_close(&envelope);
+	for (size_t i = 0; i < n; i++)
+		fds[i] = spool[i].fd;
+	rc = qf_fd_send(w->sock, &w->report, sizeof w->report, fds, n, &e);
+	for (size_t i = 0; i < RESULTS_MAX; i++)
+		qf_spool_close(&spool[i]);
 	return rc;
 }
 
@@ -332,7 +487,7 @@ static void shut_fds(const struct qf_work *work, int sock)
 
 int qf_worker_run(const struct qf_work *work, int sock)
 {
-	struct worker w = {.work = work, .sock = sock};
+	struct worker w = {.work = work, .sock = sock, .fates = QF_BUF_INIT};
 	struct qf_err e;
 	int rc = 1;
 
@@ -340,16 +495,18 @@ int qf_worker_run(const struct qf_work *work, int sock)
 	qf_qqguard_stop();
 	shut_fds(work, sock);
 	w.report.accepted = work->accepted;
-	if (qf_txn_open(
-		&w.txn, work->message, work->envelope, work->context, &e) < 0) {
+	w.report.stage = (uint32_t)work->from;
+	if (qf_txn_open(&w.txn, work->message, work->envelope, work->context,
+		work->share, &e) < 0) {
 		trouble(&w, &e);
 	} else {
-		size_t i = work->from;
-
-		while (i < work->chain->n && (rc = run_stage(&w, i)) == 1)
-			w.report.stage = (uint32_t)++i;
+		w.txn.waited = report_wait;
+		w.txn.arg = &w;
+		for (size_t i = work->from; i < work->until && rc == 1; i++)
+			rc = run_stage(&w, i);
 	}
 	rc = send_result(&w);
+	qf_buf_free(&w.fates);
 	qf_txn_close(&w.txn);
 	return rc < 0;
 }

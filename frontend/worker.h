@@ -4,13 +4,15 @@
  *
  * Stages whose plugin holds keys (QF_FLAG_SECRET) and stages that parse what
  * strangers sent never share a worker: a worker stops where the chain changes
- * from one kind to the other, and the dispatcher starts the next one there.
+ * from one kind to the other, and the dispatcher starts the next one there. It
+ * also stops after a stage that gave recipients verdicts of their own.
  */
 #ifndef QF_FRONTEND_WORKER_H
 #define QF_FRONTEND_WORKER_H
 
 #include "frontend/chain.h"
 #include "frontend/host.h"
+#include "frontend/trace.h"
 #include "lib/base/ctl.h"
 
 /* What a worker is given. */
@@ -19,8 +21,10 @@ struct qf_work {
 	const struct qf_chain *chain;
 	int message; /* descriptor, sealed or ours alone */
 	const struct qf_envelope *envelope;
+	const struct qf_share *share;
 	const struct qf_context *context; /* of the message as it came */
-	size_t from;                      /* its first stage */
+	size_t from, until;               /* its stages */
+	int64_t deadline;                 /* of the chain */
 	bool accepted;                    /* an earlier stage said ACCEPT */
 	/* Per stage: the category to be BROKEN with instead of running, or
 	 * QF_WORK_RUN. Set for a stage that crashed or hung before. */
@@ -33,17 +37,25 @@ enum {
 
 enum qf_report_kind {
 	QF_REPORT_BEGIN = 1, /* `stage` begins: the worker answers for it */
+	QF_REPORT_STAGE,     /* what `stage` did: trace, judgement */
+	QF_REPORT_WAITED,    /* `stage` waited for judgement.text, trace.us */
 	QF_REPORT_RESULT     /* the last report */
 };
 
-/* A record from worker to dispatcher. With a result come descriptors: the
- * message when `message_edited`, then the envelope when `envelope_edited`. */
+/*
+ * A record from worker to dispatcher. With a result come descriptors, in this
+ * order, each when its flag is set: the message and the envelope as edited,
+ * the share, the recipients with verdicts of their own (qf_fates_format()),
+ * which the stage before `stage` gave.
+ */
 struct qf_report {
 	uint32_t kind;
 	uint32_t stage; /* begun; of a result, the next one to run, or the one
 			 * that ended the chain */
-	uint8_t accepted, message_edited, envelope_edited, reserved;
+	uint8_t accepted, message_edited, envelope_edited, share_edited;
+	uint8_t has_fates, reserved[3];
 	struct qf_judgement judgement; /* of a stage that ended the chain */
+	struct qf_trace trace;
 	struct qf_err error; /* configuration or system trouble, or rc 0 */
 };
 

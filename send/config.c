@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "lib/base/hostname.h"
 #include "lib/base/alloc.h"
 
 #define AT(field) offsetof(struct qf_send_config, field)
@@ -26,20 +27,10 @@ const struct qf_ctl_item qf_send_settings[] = {
     {.name = NULL},
 };
 
-static char *host_name(void)
-{
-	char name[256];
-
-	if (gethostname(name, sizeof name) < 0 || name[0] == '\0')
-		return qf_strdup("localhost");
-	name[sizeof name - 1] = '\0';
-	return qf_strdup(name);
-}
-
 static void fill_names(struct qf_send_config *cfg)
 {
 	if (cfg->me == NULL)
-		cfg->me = host_name();
+		cfg->me = qf_hostname();
 	if (cfg->helohost == NULL)
 		cfg->helohost = qf_strdup(cfg->me);
 }

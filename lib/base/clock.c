@@ -31,6 +31,14 @@ int64_t qf_clock_mono_us(void)
 	return clock_source('m');
 }
 
+int64_t qf_clock_cpu_us(void)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 int64_t qf_clock_mono(void)
 {
 	return qf_clock_mono_us() / 1000;

@@ -14,6 +14,7 @@
 int64_t qf_clock_wall(void); /* seconds since 1970-01-01 UTC */
 int64_t qf_clock_mono(void); /* milliseconds, never goes back */
 int64_t qf_clock_mono_us(void);
+int64_t qf_clock_cpu_us(void); /* that this process has used */
 
 /* The deadline that lies ms from now; QF_NEVER stays. */
 int64_t qf_deadline_in(int64_t ms);

@@ -355,3 +355,9 @@ void qf_envelope_drop_rcpt(struct qf_envelope *env, size_t i)
 	memmove(env->rcpt + i, env->rcpt + i + 1,
 	    (env->nrcpt - i) * sizeof *env->rcpt);
 }
+
+void qf_envelope_redirect(struct qf_envelope *env, const char *addr)
+{
+	env->nrcpt = 0;
+	qf_envelope_add_rcpt(env, qf_span(addr));
+}

@@ -74,6 +74,8 @@ const char *qf_envelope_rcpt(const struct qf_envelope *env, size_t i);
 /* QF_EINVAL when the address holds a zero byte, QF_ETOOLONG. */
 int qf_envelope_set_sender(struct qf_envelope *env, struct qf_span addr);
 int qf_envelope_add_rcpt(struct qf_envelope *env, struct qf_span addr);
+/* Puts one recipient in the place of all. */
+void qf_envelope_redirect(struct qf_envelope *env, const char *addr);
 /* The later ones move up. */
 void qf_envelope_drop_rcpt(struct qf_envelope *env, size_t i);
 

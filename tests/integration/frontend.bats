@@ -310,7 +310,8 @@ nothing_queued() {
 	send
 	[ "$status" -eq 0 ]
 	pid_of() {
-		sed -n "s/^qfrontd\[\([0-9]*\)\].* name=$1 .*/\1/p" <<<"$log"
+		sed -n "s/.* stage name=$1 .*worker=\([0-9]*\).*/\1/p" \
+			<<<"$log"
 	}
 	[ -n "$(pid_of secret)" ]
 	[ "$(pid_of misbehave)" = "$(pid_of misbehave@b)" ]
@@ -325,7 +326,8 @@ nothing_queued() {
 	send
 	[ "$status" -eq 0 ]
 	pid_of() {
-		sed -n "s/^qfrontd\[\([0-9]*\)\].* name=$1 .*/\1/p" <<<"$log"
+		sed -n "s/.* stage name=$1 .*worker=\([0-9]*\).*/\1/p" \
+			<<<"$log"
 	}
 	[ -n "$(pid_of secret)" ]
 	[ "$(pid_of misbehave)" = "$(pid_of secret@open)" ]
@@ -348,7 +350,8 @@ nothing_queued() {
 	expect reject-key 35
 	expect reject-as-71 33
 	expect defer-as-31 71
-	expect quarantine 71
+	# There is no queue to hold it in.
+	QUEUEDIR=$BATS_TEST_TMPDIR/none expect quarantine 62
 	# What a plugin says can not start a line of the log.
 	[[ $log == *'said\x0d\x0amisbehave'* ]]
 }
@@ -461,10 +464,23 @@ nobody_is_left() {
 	control chain 'misbehave do=readdress' 'secret do=mark if=bounce' \
 		'misbehave@b do=mark if=!bounce'
 	envelope '' rcpt@test.example >bounce
-	send m bounce
+	TCPREMOTEIP=192.0.2.1 send m bounce
 	[ "$status" -eq 0 ]
 	[ "$(grep -c X-Trace got.message)" -eq 1 ]
 	[[ $log == *'name=secret verdict=pass'* ]]
+}
+
+@test "a bounce of this host runs only stages marked always" {
+	control chain 'misbehave do=mark' 'misbehave@b do=mark always'
+	envelope '' rcpt@test.example >bounce
+	send m bounce
+	[ "$status" -eq 0 ]
+	[ "$(grep -c X-Trace got.message)" -eq 1 ]
+	[[ $log == *'name=misbehave verdict=skipped reason=bounce'* ]]
+	# From the network it is mail like any other.
+	TCPREMOTEIP=192.0.2.1 send m bounce
+	[ "$status" -eq 0 ]
+	[ "$(grep -c X-Trace got.message)" -eq 2 ]
 }
 
 @test "settings: file, then chain line, then environment" {

@@ -19,7 +19,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	start_sink
 	cp -p "$KEYS/private.pem" "$CONTROLDIR/plugins/s1.pem"
-	control chain 'size max-message=1M max-recipients=100' 'dkim'
+	control chain 'size max-message=1M max-recipients=100' 'dkim always'
 	control plugins/dkim.keys 'test.example s1 plugins/s1.pem'
 	control remotes "127.0.0.1 smtp port=$PORT"
 	control pausetime 0

@@ -144,9 +144,9 @@ static void test_reports_mistakes(void **state)
 	    {"size word", "\"word\" is not understood"},
 	    {"size =5", "is no setting"},
 	    {"size Key=5", "is no setting"},
-	    {"size rcpt=@kids.example", "not available"},
-	    {"size shadow=1", "not available"},
-	    {"size max-action=tag", "not available"},
+	    {"size rcpt=kids", "has no domain"},
+	    {"size max-action=drop", "use tag, quarantine, defer or reject"},
+	    {"size max-action=tag max-action=tag", "stands twice"},
 	    {"size a='b", "quote is not closed"},
 	};
 

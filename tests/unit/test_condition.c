@@ -22,6 +22,7 @@ static const struct origin user = {
     "b@y.example", "192.0.2.1", NULL, "bob", 5000};
 static const struct origin local = {"root@x.example", NULL, NULL, NULL, 50};
 static const struct origin bounce = {"", "192.0.2.1", NULL, NULL, 2000};
+static const struct origin own_bounce = {"", NULL, NULL, NULL, 2000};
 
 static void set(const char *name, const char *value)
 {
@@ -38,7 +39,8 @@ static bool holds(const struct origin *o, const char *const *alternatives)
 	struct qf_arena arena = {0};
 	struct qf_condition *list = NULL;
 	struct qf_context context;
-	struct qf_subject subject = {&context, &env, o->size};
+	struct qf_subject subject = {
+	    &context, &env, o->size, "kid@kids.example"};
 	struct qf_err e;
 	bool answer;
 
@@ -59,38 +61,41 @@ static bool holds(const struct origin *o, const char *const *alternatives)
 
 static void test_terms(void **state)
 {
-	/* For: stranger, relay, user, local, bounce. */
+	/* For: stranger, relay, user, local, a bounce from the network, one
+	 * of this host. */
 	static const struct {
 		const char *text;
 		const char *expect;
 	} table[] = {
-	    {"relay", "01000"},
-	    {"!relay", "10111"},
-	    {"auth", "00100"},
-	    {"local", "00010"},
-	    {"bounce", "00001"},
-	    {"path=smtp", "11100"},
-	    {"path=inject", "00010"},
-	    {"path=bounce", "00001"},
-	    {"sender=a@x.example", "11000"},
-	    {"sender=a@X.EXAMPLE", "11000"},
-	    {"sender=A@x.example", "00000"},
-	    {"sender=@x.example", "11010"},
-	    {"!sender=@x.example", "00101"},
-	    {"sender=", "00001"},
-	    {"size<2k", "00011"},
-	    {"size>2000", "11100"},
-	    {"relay,size<1", "00000"},
-	    {"!relay,!auth,!bounce", "10010"},
+	    {"relay", "010000"},
+	    {"!relay", "101111"},
+	    {"auth", "001000"},
+	    {"local", "000101"},
+	    {"bounce", "000011"},
+	    {"path=smtp", "111010"},
+	    {"path=inject", "000100"},
+	    {"path=bounce", "000001"},
+	    {"sender=a@x.example", "110000"},
+	    {"sender=a@X.EXAMPLE", "110000"},
+	    {"sender=A@x.example", "000000"},
+	    {"sender=@x.example", "110100"},
+	    {"!sender=@x.example", "001011"},
+	    {"sender=", "000011"},
+	    {"rcpt=@Kids.example", "111111"},
+	    {"rcpt=adult@kids.example", "000000"},
+	    {"size<2k", "000111"},
+	    {"size>2000", "111000"},
+	    {"relay,size<1", "000000"},
+	    {"!relay,!auth,!bounce", "100100"},
 	};
 	static const struct origin *const origins[] = {
-	    &stranger, &relay, &user, &local, &bounce};
+	    &stranger, &relay, &user, &local, &bounce, &own_bounce};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		const char *const list[] = {table[i].text, NULL};
 
-		for (size_t k = 0; k < 5; k++) {
+		for (size_t k = 0; k < 6; k++) {
 			bool expect = table[i].expect[k] == '1';
 
 			if (holds(origins[k], list) != expect)

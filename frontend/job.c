@@ -1,0 +1,305 @@
+#include "frontend/job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "frontend/outcome.h"
+#include "lib/base/child.h"
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
+#include "lib/base/log.h"
+#include "lib/base/spool.h"
+
+enum {
+	FAREWELL_MS = 5000, /* for a worker to end after its result */
+	GRACE_MS = 100      /* between TERM and KILL for one that is late */
+};
+
+struct job {
+	const struct qf_work *work;
+	const struct qf_observer *observer;
+	struct qf_child child;
+	int sock;
+	long stage;       /* that it is in, or -1 */
+	bool accepted;    /* a stage said ACCEPT */
+	int64_t deadline; /* of that stage */
+};
+
+struct start {
+	const struct qf_work *work;
+	int sock[2];
+};
+
+static int run_worker(void *arg)
+{
+	struct start *s = arg;
+
+	close(s->sock[0]);
+	return qf_worker_run(s->work, s->sock[1]);
+}
+
+static int start_job(struct job *job, struct qf_err *e)
+{
+	struct start s = {.work = job->work};
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s.sock) < 0)
+		return qf_fail_sys(e, QF_EPIPE, "socketpair");
+	if (qf_child_fork(&job->child, run_worker, &s, e) < 0) {
+		close(s.sock[0]);
+		close(s.sock[1]);
+		return e->rc;
+	}
+	close(s.sock[1]);
+	job->sock = s.sock[0];
+	return 0;
+}
+
+void qf_job_close(struct qf_job_result *result)
+{
+	for (size_t i = 0; i < result->nfds; i++)
+		qf_close(&result->fds[i]);
+	result->nfds = 0;
+}
+
+static int nonsense(struct qf_job_result *in, struct qf_err *e)
+{
+	qf_job_close(in);
+	return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
+}
+
+/* Is there a record, or the end of the socket, to be read? */
+static bool has_record(const struct job *job)
+{
+	struct pollfd p = {.fd = job->sock, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&p, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* Waits for a record: 1, 0 when the worker is gone without one, QF_ETIME. A
+ * process that a plugin left behind may hold the far end of the socket, so
+ * that the worker's own end counts too. */
+static int await_record(const struct job *job, struct qf_err *e)
+{
+	struct pollfd p[] = {{.fd = job->sock, .events = POLLIN},
+	    {.fd = job->child.pidfd, .events = POLLIN}};
+
+	while (!qf_child_has_ended(&job->child)) {
+		int n;
+
+		if (qf_deadline_poll(job->deadline) == 0)
+			return qf_fail(e, QF_ETIME, "timed out");
+		n = poll(p, 2, qf_child_poll(&job->child, job->deadline));
+		if (n < 0 && errno != EINTR)
+			return qf_fail_sys(e, QF_ENOMEM, "poll");
+		if (n > 0 && p[0].revents != 0)
+			return 1;
+	}
+	/* It may have sent its last record before it ended. */
+	return has_record(job);
+}
+
+/* The next record: 1, 0 when the worker is gone, QF_ETIME, QF_EPROTO. */
+static int next_report(
+    const struct job *job, struct qf_job_result *in, struct qf_err *e)
+{
+	struct qf_report *report = &in->report;
+	int rc = await_record(job, e);
+	int n;
+
+	if (rc <= 0)
+		return rc;
+	n = qf_fd_recv(
+	    job->sock, report, sizeof *report, in->fds, &in->nfds, e);
+	if (n == 0)
+		return 0;
+	if (n != (int)sizeof *report)
+		return nonsense(in, e);
+	report->error.text[sizeof report->error.text - 1] = '\0';
+	qf_judgement_close(&report->judgement);
+	return 1;
+}
+
+/* The worker is in this stage now: it has the stage's time, and never more
+ * than the chain's. */
+static void enter_stage(struct job *job, size_t stage)
+{
+	int64_t ms = job->work->chain->stage[stage].timeout_ms;
+
+	job->stage = (long)stage;
+	job->deadline = job->work->deadline;
+	if (ms > 0 && qf_deadline_in(ms) < job->deadline)
+		job->deadline = qf_deadline_in(ms);
+}
+
+/* May a worker go on to this stage? Those that it did not begin must be such
+ * that may be skipped: a stage is never left out by mistake. */
+static bool may_reach(const struct job *job, size_t stage)
+{
+	const struct qf_work *w = job->work;
+	bool bounce = qf_context_is_own_bounce(w->context);
+	size_t i = job->stage >= 0 ? (size_t)job->stage + 1 : w->from;
+
+	if (stage < i || stage > w->until)
+		return false;
+	for (; i < stage; i++) {
+		const struct qf_stage *s = &w->chain->stage[i];
+
+		if (w->preset[i] == QF_WORK_RUN && s->conditions == NULL &&
+		    s->rcpts == NULL && s->max == 0 &&
+		    (!(job->accepted || bounce) || s->always))
+			return false;
+	}
+	return true;
+}
+
+static size_t flags(const struct qf_report *p)
+{
+	return (size_t)p->message_edited + p->envelope_edited +
+	       p->share_edited + p->has_fates;
+}
+
+static bool are_sound_fds(const struct qf_job_result *in)
+{
+	const struct qf_report *p = &in->report;
+
+	if ((p->message_edited | p->envelope_edited | p->share_edited |
+		p->has_fates) > 1 ||
+	    in->nfds != flags(p))
+		return false;
+	for (size_t i = 0; i < in->nfds; i++) {
+		if (!qf_spool_is_private(in->fds[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Is this a result that a worker of ours could send? */
+static bool is_sound(const struct job *job, const struct qf_job_result *in)
+{
+	const struct qf_report *p = &in->report;
+	const struct qf_work *w = job->work;
+
+	if (!are_sound_fds(in))
+		return false;
+	if (p->error.rc != 0)
+		return p->error.rc < 0;
+	if (!qf_class_goes_on(p->judgement.class_))
+		return p->stage < w->until &&
+		       (job->stage == (long)p->stage ||
+			   (may_reach(job, p->stage) &&
+			       w->preset[p->stage] != QF_WORK_RUN));
+	/* Verdicts of recipients come from the stage that it was in. */
+	if (p->has_fates && job->stage + 1 != (long)p->stage)
+		return false;
+	/* The next stage may have begun: its plugin belongs to a worker of the
+	 * other kind. */
+	return p->stage > w->from &&
+	       (job->stage == (long)p->stage || may_reach(job, p->stage));
+}
+
+/* Passes on what a report tells of a stage: for the log and for people, so
+ * nothing hangs on its truth. */
+static void observe(const struct job *job, const struct qf_report *p)
+{
+	const struct qf_stage *s = &job->work->chain->stage[p->stage];
+	const struct qf_observer *o = job->observer;
+
+	if (p->kind == QF_REPORT_STAGE) {
+		qf_trace_log(s, &p->trace, &p->judgement);
+		if (o != NULL && o->stage != NULL)
+			o->stage(o->arg, s, &p->trace, &p->judgement);
+	} else {
+		qf_log(QF_LOG_DEBUG, "waited", QF_KS("stage", s->name),
+		    QF_KS("for", p->judgement.text), QF_KD("us", p->trace.us));
+		if (o != NULL && o->waited != NULL)
+			o->waited(o->arg, s, p->judgement.text, p->trace.us);
+	}
+}
+
+/* Takes a report that is no result: false when it is none of ours. */
+static bool take_report(struct job *job, const struct qf_job_result *in)
+{
+	const struct qf_report *p = &in->report;
+
+	if (in->nfds > 0 || p->stage < job->work->from ||
+	    p->stage >= job->work->until)
+		return false;
+	if (p->kind == QF_REPORT_STAGE || p->kind == QF_REPORT_WAITED) {
+		observe(job, p);
+		return true;
+	}
+	if (p->kind != QF_REPORT_BEGIN || !may_reach(job, p->stage))
+		return false;
+	enter_stage(job, p->stage);
+	return true;
+}
+
+/* Reads reports until the result: 1, or as next_report(). */
+static int await_result(
+    struct job *job, struct qf_job_result *in, struct qf_err *e)
+{
+	int rc;
+
+	while ((rc = next_report(job, in, e)) == 1) {
+		job->accepted |= in->report.accepted != 0;
+		if (in->report.kind == QF_REPORT_RESULT)
+			return is_sound(job, in) ? 1 : nonsense(in, e);
+		if (!take_report(job, in))
+			return nonsense(in, e);
+	}
+	return rc;
+}
+
+static void log_failure(const struct job *job, int rc, int status)
+{
+	const char *name =
+	    job->stage >= 0 ? job->work->chain->stage[job->stage].name : "";
+
+	if (rc == QF_ETIME)
+		qf_log(QF_LOG_ERROR, "stage timed out", QF_KS("name", name));
+	else if (rc == QF_EPROTO || status == 0)
+		qf_log(QF_LOG_ERROR, "stage spoiled its worker",
+		    QF_KS("name", name));
+	else if (WIFSIGNALED(status))
+		qf_log(QF_LOG_ERROR, "stage crashed", QF_KS("name", name),
+		    QF_KD("signal", WTERMSIG(status)));
+	else
+		qf_log(QF_LOG_ERROR, "stage ended its worker",
+		    QF_KS("name", name), QF_KD("exit", WEXITSTATUS(status)));
+}
+
+int qf_job_run(const struct qf_work *work, const struct qf_observer *observer,
+    struct qf_job_result *result, struct qf_err *e)
+{
+	struct job job = {.work = work,
+	    .observer = observer,
+	    .child = QF_CHILD_NONE,
+	    .sock = -1,
+	    .stage = -1,
+	    .deadline = work->deadline,
+	    .accepted = work->accepted};
+	int status = 0, rc;
+
+	*result = (struct qf_job_result){.stage = -1};
+	if (start_job(&job, e) < 0)
+		return e->rc;
+	rc = await_result(&job, result, e);
+	qf_close(&job.sock);
+	/* After its result a worker only tidies up. */
+	if (rc >= 0)
+		qf_child_finish(
+		    &job.child, qf_deadline_in(FAREWELL_MS), &status);
+	else
+		qf_child_stop(&job.child, GRACE_MS, &status);
+	result->stage = job.stage;
+	if (rc == 0 || rc == QF_ETIME || rc == QF_EPROTO)
+		log_failure(&job, rc, status);
+	return rc == QF_EPROTO ? 0 : rc;
+}
