@@ -20,25 +20,27 @@ struct entry {
 	mode_t kind; /* S_IFDIR, S_IFREG, S_IFIFO */
 	mode_t mode;
 	bool split;
+	bool optional; /* made when it is needed: an older queue lacks it */
 };
 
 /* A folder comes before what is in it. */
 static const struct entry layout[] = {
-    {".", S_IFDIR, 0750, false},
-    {"pid", S_IFDIR, 0700, false},
-    {"mess", S_IFDIR, 0750, true},
-    {"intd", S_IFDIR, 0700, false},
-    {"todo", S_IFDIR, 0750, false},
-    {"info", S_IFDIR, 0700, true},
-    {"local", S_IFDIR, 0700, true},
-    {"remote", S_IFDIR, 0700, true},
-    {"bounce", S_IFDIR, 0700, false},
-    {"lock", S_IFDIR, 0750, false},
-    {"lock/trigger", S_IFIFO, 0622, false},
-    {"lock/sendmutex", S_IFREG, 0600, false},
-    {"lock/tcpto", S_IFREG, 0644, false},
-    {"attr", S_IFDIR, 0700, true},
-    {"failed", S_IFDIR, 0700, false},
+    {".", S_IFDIR, 0750, false, false},
+    {"pid", S_IFDIR, 0700, false, false},
+    {"mess", S_IFDIR, 0750, true, false},
+    {"intd", S_IFDIR, 0700, false, false},
+    {"todo", S_IFDIR, 0750, false, false},
+    {"info", S_IFDIR, 0700, true, false},
+    {"local", S_IFDIR, 0700, true, false},
+    {"remote", S_IFDIR, 0700, true, false},
+    {"bounce", S_IFDIR, 0700, false, false},
+    {"lock", S_IFDIR, 0750, false, false},
+    {"lock/trigger", S_IFIFO, 0622, false, false},
+    {"lock/sendmutex", S_IFREG, 0600, false, false},
+    {"lock/tcpto", S_IFREG, 0644, false, false},
+    {"attr", S_IFDIR, 0700, true, true},
+    {"hold", S_IFDIR, 0700, true, true},
+    {"failed", S_IFDIR, 0700, false, false},
 };
 enum {
 	LAYOUT_N = sizeof layout / sizeof layout[0]
@@ -182,10 +184,13 @@ static int check_entry(int root, const char *dir, const char *path,
 {
 	struct stat st;
 
-	if (fstatat(root, path, &st, 0) < 0)
+	if (fstatat(root, path, &st, 0) < 0) {
+		if (en->optional && errno == ENOENT)
+			return 0;
 		return qf_fail_sys(e, QF_EQUEUE,
 		    "no %s %s/%s (`qfrontctl queue init` makes it)",
 		    kind_name(en->kind), dir, path);
+	}
 	if ((st.st_mode & S_IFMT) != en->kind)
 		return qf_fail(e, QF_EQUEUE,
 		    "%s/%s is not a %s; move it away and run "

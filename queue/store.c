@@ -3,6 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/io.h"
+
+int qf_store_commit(const struct qf_store_ops *ops, struct qf_intake **in,
+    const struct qf_envelope *env, long uid, long pid, char id[QF_ID_SIZE],
+    struct qf_err *e)
+{
+	char ids[1][QF_ID_SIZE];
+	int rc = ops->prepare(*in, env, uid, pid, e);
+
+	if (rc == 0)
+		rc = ops->publish(in, 1, ids, e);
+	else
+		ops->abort(in);
+	if (rc == 0)
+		memcpy(id, ids[0], QF_ID_SIZE);
+	return rc;
+}
+
 void qf_item_free(struct qf_item *item)
 {
 	qf_buf_free(&item->sender);
@@ -10,6 +28,8 @@ void qf_item_free(struct qf_item *item)
 	qf_buf_free(&item->notes);
 	free(item->done);
 	free(item->place);
+	qf_attrs_free(&item->attrs);
+	qf_close(&item->claim);
 	*item = (struct qf_item)QF_ITEM_INIT;
 }
 

@@ -3,13 +3,17 @@
  * engine behind it is qmail's directory layout (store_dir.c).
  *
  * Promises of every engine:
- *   - nothing is seen by next() before commit();
- *   - what commit() accepted survives a loss of power;
- *   - finish() is atomic: a message is there with its state, or gone;
+ *   - nothing is seen by next() before publish();
+ *   - what publish() accepted survives a loss of power;
+ *   - release() and finish() are atomic: a message is there with its state,
+ *     or gone, and never queued without its bytes;
  *   - every path that fails removes what it made.
  *
  * A message and what is known of it is named by its id, which stays the same
- * from commit() to finish() and stands in every log line.
+ * from publish() to finish() and stands in every log line.
+ *
+ * A message whose envelope has the attribute HOLD is held: a sender does not
+ * see it, ours or another one, until release() makes it a queued message.
  */
 #ifndef QF_QUEUE_STORE_H
 #define QF_QUEUE_STORE_H
@@ -41,7 +45,7 @@ enum qf_store_use {
 /* A queued message, as far as it is known; free with qf_item_free(). */
 struct qf_item {
 	char id[QF_ID_SIZE];
-	int64_t born;  /* wall clock: when it was queued */
+	int64_t born;  /* wall clock: when it was queued, held or released */
 	int64_t due;   /* wall clock: next attempt; 0: none was made yet */
 	uint64_t size; /* bytes of the message */
 	struct qf_buf sender;
@@ -49,20 +53,26 @@ struct qf_item {
 	bool *done;          /* per recipient: delivered or failed for good */
 	struct qf_buf notes; /* why recipients failed, see note() */
 	bool fresh;          /* no state was written yet: only in todo */
-	/* The engine's: where the mark of a recipient is. */
+	bool held;
+	struct qf_attrs attrs; /* as its envelope had them */
+	/* The engine's: where the mark of a recipient is, and the claim. */
 	uint64_t *place;
 	size_t nlocal;
+	int claim;
 };
 
 /* clang-format off */
-#define QF_ITEM_INIT {.sender = QF_BUF_INIT, .notes = QF_BUF_INIT}
+#define QF_ITEM_INIT \
+	{.sender = QF_BUF_INIT, .notes = QF_BUF_INIT, .claim = -1}
 /* clang-format on */
 
 void qf_item_free(struct qf_item *item);
 
-/* Place in a walk over the queue; zeroed memory starts one. A walk that is
+/* Place in a walk over the queue; zeroed memory starts one over the messages
+ * that are queued, with `held` set over those that are held. A walk that is
  * left before its end needs walk_end(). */
 struct qf_walk {
+	bool held;
 	void *dir;
 	int phase, split;
 };
@@ -82,20 +92,26 @@ struct qf_store_ops {
 	    enum qf_store_use use, struct qf_err *e);
 	void (*close)(struct qf_store **st);
 
-	/* A message comes in: begin, write..., commit or abort. The store
-	 * adds nothing to the bytes. */
+	/* A message comes in: begin, write..., prepare, publish; or abort, at
+	 * any time. The store adds nothing to the bytes. */
 	int (*begin)(
 	    struct qf_store *st, struct qf_intake **out, struct qf_err *e);
 	int (*write)(
 	    struct qf_intake *in, const void *p, size_t n, struct qf_err *e);
-	/* Durable when it returns 0. Sets id, wakes the sender, frees *in; on
-	 * failure nothing of it is left and *in is freed as well. uid and pid
-	 * are those that the Received line names. */
-	int (*commit)(struct qf_intake **in, const struct qf_envelope *env,
-	    long uid, long pid, char id[QF_ID_SIZE], struct qf_err *e);
+	/* Writes all else that publish() needs. uid and pid are those that
+	 * the Received line names. */
+	int (*prepare)(struct qf_intake *in, const struct qf_envelope *env,
+	    long uid, long pid, struct qf_err *e);
+	/* Makes n prepared messages of one store visible, all of them durable
+	 * when it returns 0: sets their ids, wakes the sender, frees them. On
+	 * failure nothing of them is left, and they are freed as well; the
+	 * sender may have seen some. A crash in between may leave some:
+	 * whoever gets no answer and tries again makes duplicates. */
+	int (*publish)(struct qf_intake **in, size_t n, char (*id)[QF_ID_SIZE],
+	    struct qf_err *e);
 	void (*abort)(struct qf_intake **in);
 
-	/* Ids of queued messages in the engine's order: 1 and an id, 0 at
+	/* Ids of the messages in the engine's order: 1 and an id, 0 at
 	 * the end. A message that comes during the walk may be missed, one
 	 * that is deferred during the walk may be named twice. */
 	int (*next)(struct qf_store *st, struct qf_walk *walk,
@@ -130,9 +146,19 @@ struct qf_store_ops {
 	 * when it returns 0. Repeating it is harmless. */
 	int (*fail)(struct qf_store *st, const struct qf_item *item,
 	    const struct qf_strv *rcpt, struct qf_err *e);
-	/* Removes the message and all that is known of it. */
+	/* Removes the message and all that is known of it. A held one is
+	 * claimed for it: errors as for claim(). */
 	int (*finish)(
-	    struct qf_store *st, const struct qf_item *item, struct qf_err *e);
+	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
+
+	/* Until the item is freed nobody else changes this held message.
+	 * QF_EPERM when somebody does, QF_ENOENT when it is no longer held. */
+	int (*claim)(
+	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
+	/* A held message becomes a queued one, born now; wakes the sender. It
+	 * is claimed for it. */
+	int (*release)(
+	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
 
 	/* Readable when something new came in; -1 when there is none. */
 	int (*wait_fd)(struct qf_store *st);
@@ -143,6 +169,11 @@ struct qf_store_ops {
 
 /* The directory engine: qmail's layout. */
 extern const struct qf_store_ops qf_store_dir;
+
+/* Prepares and publishes one message; frees *in in any case. */
+int qf_store_commit(const struct qf_store_ops *ops, struct qf_intake **in,
+    const struct qf_envelope *env, long uid, long pid, char id[QF_ID_SIZE],
+    struct qf_err *e);
 
 /*
  * One failed recipient from qf_item.notes, in the order they were noted:

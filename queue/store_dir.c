@@ -14,20 +14,27 @@
 #include "lib/base/io.h"
 #include "queue/layout.h"
 
-/* Names of the places, and which of them are split. */
+/* Names of the places, which of them are split, and what follows an id. */
 static const struct {
 	const char *name;
 	bool split;
+	const char *tail;
 } places[] = {
-    [QF_SD_MESS] = {"mess", true},
-    [QF_SD_INTD] = {"intd", false},
-    [QF_SD_TODO] = {"todo", false},
-    [QF_SD_INFO] = {"info", true},
-    [QF_SD_LOCAL] = {"local", true},
-    [QF_SD_REMOTE] = {"remote", true},
-    [QF_SD_BOUNCE] = {"bounce", false},
-    [QF_SD_ATTR] = {"attr", true},
-    [QF_SD_FAILED] = {"failed", false},
+    [QF_SD_MESS] = {"mess", true, ""},
+    [QF_SD_INTD] = {"intd", false, ""},
+    [QF_SD_TODO] = {"todo", false, ""},
+    [QF_SD_INFO] = {"info", true, ""},
+    [QF_SD_LOCAL] = {"local", true, ""},
+    [QF_SD_REMOTE] = {"remote", true, ""},
+    [QF_SD_BOUNCE] = {"bounce", false, ""},
+    [QF_SD_ATTR] = {"attr", true, ""},
+    [QF_SD_FAILED] = {"failed", false, ""},
+    [QF_SD_HOLD] = {"hold", true, ""},
+    [QF_SD_HELD] = {"hold", true, ".mess"},
+};
+
+enum {
+	FOLDER_MODE = 0700 /* of attr and hold (queue/layout.c) */
 };
 
 static bool named_forced;
@@ -50,6 +57,11 @@ bool qf_sd_is_id(const char *s)
 	       qf_span_u64(qf_span(s), UINT64_MAX, &n);
 }
 
+bool qf_sd_is_split(enum qf_sd_place place)
+{
+	return places[place].split;
+}
+
 void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id)
 {
 	const char *name = places[place].name;
@@ -67,7 +79,8 @@ void qf_sd_path(char out[QF_SD_PATH], enum qf_sd_place place, const char *id)
 
 	qf_sd_folder(out, place, id);
 	n = strlen(out);
-	snprintf(out + n, QF_SD_PATH - n, "/%.*s", QF_ID_SIZE - 1, id);
+	snprintf(out + n, QF_SD_PATH - n, "/%.*s%s", QF_ID_SIZE - 1, id,
+	    places[place].tail);
 }
 
 bool qf_sd_exists(
@@ -101,6 +114,44 @@ int qf_sd_sync_folder(
 		    e, QF_EWRITE, "can not sync %s/%s", st->dir, folder);
 	close(fd);
 	return ret;
+}
+
+/* A folder and its name to disk; one that is there is left as it is. */
+static int make_one(
+    const struct qf_store *st, const char *folder, struct qf_err *e)
+{
+	int fd = -1, rc = 0;
+
+	if (mkdirat(st->root, folder, FOLDER_MODE) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		return qf_fail_sys(
+		    e, QF_EWRITE, "can not make %s/%s", st->dir, folder);
+	}
+	fd = openat(st->root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || qf_sd_dress(st, fd, FOLDER_MODE) < 0)
+		rc = qf_fail_sys(
+		    e, QF_EWRITE, "can not set up %s/%s", st->dir, folder);
+	qf_close(&fd);
+	return rc;
+}
+
+int qf_sd_make_folder(const struct qf_store *st, enum qf_sd_place place,
+    const char *id, struct qf_err *e)
+{
+	const char *top = places[place].name;
+	char folder[QF_SD_PATH];
+	struct stat sb;
+	int rc;
+
+	qf_sd_folder(folder, place, id);
+	if (fstatat(st->root, folder, &sb, 0) == 0)
+		return 0;
+	if ((rc = make_one(st, top, e)) < 0 ||
+	    (rc = qf_sd_sync_folder(st, ".", QF_EWRITE, e)) < 0 ||
+	    (rc = make_one(st, folder, e)) < 0)
+		return rc;
+	return qf_sd_sync_folder(st, top, QF_EWRITE, e);
 }
 
 int qf_sd_remove(const struct qf_store *st, enum qf_sd_place place,
@@ -253,25 +304,30 @@ static int open_store(struct qf_store **out, const char *dir,
 	return rc;
 }
 
-/* A walk has 1 + QF_QUEUE_SPLIT steps: todo, then each folder of info. */
+/* A walk has 1 + QF_QUEUE_SPLIT steps: todo, then each folder of info; over
+ * held messages each folder of hold, where there is one. 1, or 0 without. */
 static int open_step(struct qf_store *st, struct qf_walk *walk,
     char folder[QF_SD_PATH], struct qf_err *e)
 {
 	int fd;
 
-	if (walk->phase == 0)
+	if (walk->held)
+		snprintf(folder, QF_SD_PATH, "hold/%d", walk->split);
+	else if (walk->phase == 0)
 		snprintf(folder, QF_SD_PATH, "todo");
 	else
 		snprintf(folder, QF_SD_PATH, "info/%d", walk->split);
 	if (walk->dir != NULL)
-		return 0;
+		return 1;
 	fd = openat(st->root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && (walk->dir = fdopendir(fd)) == NULL)
 		qf_close(&fd);
+	if (walk->dir == NULL && walk->held && errno == ENOENT)
+		return 0;
 	if (walk->dir == NULL)
 		return qf_fail_sys(
 		    e, QF_EQUEUE, "can not read %s/%s", st->dir, folder);
-	return 0;
+	return 1;
 }
 
 static void walk_end(struct qf_store *st, struct qf_walk *walk)
@@ -279,14 +335,15 @@ static void walk_end(struct qf_store *st, struct qf_walk *walk)
 	(void)st;
 	if (walk->dir != NULL)
 		closedir(walk->dir);
-	*walk = (struct qf_walk){0};
+	*walk = (struct qf_walk){.held = walk->held};
 }
 
 static void leave_step(struct qf_walk *walk)
 {
-	closedir(walk->dir);
+	if (walk->dir != NULL)
+		closedir(walk->dir);
 	walk->dir = NULL;
-	if (walk->phase == 0)
+	if (!walk->held && walk->phase == 0)
 		walk->phase = 1;
 	else
 		walk->split++;
@@ -303,7 +360,7 @@ static int next(struct qf_store *st, struct qf_walk *walk, char id[QF_ID_SIZE],
 		if ((rc = open_step(st, walk, folder, e)) < 0)
 			return rc;
 		errno = 0;
-		d = readdir(walk->dir);
+		d = rc > 0 ? readdir(walk->dir) : NULL;
 		if (d == NULL && errno != 0)
 			return qf_fail_sys(e, QF_EQUEUE, "can not read %s/%s",
 			    st->dir, folder);
@@ -350,7 +407,8 @@ const struct qf_store_ops qf_store_dir = {
     .close = close_store,
     .begin = qf_sd_begin,
     .write = qf_sd_write,
-    .commit = qf_sd_commit,
+    .prepare = qf_sd_prepare,
+    .publish = qf_sd_publish,
     .abort = qf_sd_abort,
     .next = next,
     .walk_end = walk_end,
@@ -361,6 +419,8 @@ const struct qf_store_ops qf_store_dir = {
     .defer = qf_sd_defer,
     .fail = qf_sd_fail,
     .finish = qf_sd_finish,
+    .claim = qf_sd_claim,
+    .release = qf_sd_release,
     .wait_fd = wait_fd,
     .wait_reset = wait_reset,
 };

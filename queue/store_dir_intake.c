@@ -1,7 +1,6 @@
 /*
- * How a message comes in. The name in todo/ is the commit: when it is made,
- * the message, its name in mess/ and the envelope are on disk, and before it
- * is made the sender sees nothing.
+ * How a message comes in, up to the point where all of it is written; what
+ * makes it visible is in store_dir_publish.c.
  *
  * Message and envelope are files without a name until then (O_TMPFILE), so
  * that a writer that is killed leaves nothing. Where the file system or the
@@ -25,6 +24,7 @@
 
 enum {
 	FILE_MODE = 0644,
+	HELD_MODE = 0600,
 	/* Bytes after which the kernel is asked to start writing, so that
 	 * the sync at the end has little left to wait for. */
 	WRITE_AHEAD = 4 << 20,
@@ -32,19 +32,8 @@ enum {
 	NAME_TRIES = 9
 };
 
-struct qf_intake {
-	struct qf_store *st;
-	int message, envelope;
-	char pid[QF_SD_PATH]; /* the message's name in pid/, or empty */
-	char id[QF_ID_SIZE];
-	ino_t inode;
-	uint64_t size, started;
-	bool in_mess, in_intd, in_todo; /* names to remove on failure */
-};
-
-/* A full disk is 53 at every step; else the step says what is wrong. */
-static int fail_step(
-    struct qf_intake *in, int rc, const char *what, struct qf_err *e)
+int qf_sd_fail_step(
+    const struct qf_intake *in, int rc, const char *what, struct qf_err *e)
 {
 	switch (errno) {
 	case ENOSPC:
@@ -137,7 +126,9 @@ static bool id_is_taken(const struct qf_intake *in)
 {
 	return qf_sd_exists(in->st, QF_SD_MESS, in->id) ||
 	       qf_sd_exists(in->st, QF_SD_TODO, in->id) ||
-	       qf_sd_exists(in->st, QF_SD_INFO, in->id);
+	       qf_sd_exists(in->st, QF_SD_INFO, in->id) ||
+	       qf_sd_exists(in->st, QF_SD_HOLD, in->id) ||
+	       qf_sd_exists(in->st, QF_SD_HELD, in->id);
 }
 
 static void drop_message(struct qf_intake *in)
@@ -160,36 +151,73 @@ static int open_message(struct qf_intake *in, struct qf_err *e)
 		in->message = open_named(in);
 	}
 	if (in->message < 0)
-		return fail_step(in, rc, "can not make a file", e);
+		return qf_sd_fail_step(in, rc, "can not make a file", e);
 	if (qf_sd_dress(in->st, in->message, FILE_MODE) < 0 ||
 	    fstat(in->message, &sb) < 0)
-		return fail_step(in, QF_EPID, "can not set up a file", e);
+		return qf_sd_fail_step(in, QF_EPID, "can not set up a file", e);
 	in->inode = sb.st_ino;
 	snprintf(in->id, sizeof in->id, "%llu", (unsigned long long)sb.st_ino);
 	return 0;
 }
 
-/* Removes what was made, the commit first. */
-static void undo(void *arg)
+enum qf_sd_place qf_sd_envelope_place(const struct qf_intake *in)
 {
-	struct qf_intake *in = arg;
+	return in->held ? QF_SD_HOLD : QF_SD_TODO;
+}
 
+enum qf_sd_place qf_sd_message_place(const struct qf_intake *in)
+{
+	return in->held ? QF_SD_HELD : QF_SD_MESS;
+}
+
+/* Removes what was made, what makes it visible first. */
+static void undo(struct qf_intake *in)
+{
 	if (in->in_todo)
-		qf_sd_remove(in->st, QF_SD_TODO, in->id, NULL);
+		qf_sd_remove(in->st, qf_sd_envelope_place(in), in->id, NULL);
 	if (in->in_intd)
 		qf_sd_remove(in->st, QF_SD_INTD, in->id, NULL);
+	if (in->in_attr)
+		qf_sd_remove(in->st, QF_SD_ATTR, in->id, NULL);
 	if (in->in_mess)
-		qf_sd_remove(in->st, QF_SD_MESS, in->id, NULL);
+		qf_sd_remove(in->st, qf_sd_message_place(in), in->id, NULL);
 	drop_message(in);
+}
+
+static void undo_all(void *arg)
+{
+	struct qf_store *st = arg;
+
+	for (struct qf_intake *in = st->intakes; in != NULL; in = in->next)
+		undo(in);
+}
+
+static void add_to_list(struct qf_intake *in)
+{
+	in->next = in->st->intakes;
+	in->st->intakes = in;
+	qf_alloc_undo(undo_all, in->st);
+}
+
+static void take_from_list(const struct qf_intake *in)
+{
+	struct qf_intake **at = &in->st->intakes;
+
+	while (*at != in)
+		at = &(*at)->next;
+	*at = in->next;
+	if (in->st->intakes == NULL)
+		qf_alloc_undo(NULL, NULL);
 }
 
 static void drop(struct qf_intake **inp)
 {
 	struct qf_intake *in = *inp;
 
-	qf_alloc_undo(NULL, NULL);
+	take_from_list(in);
 	undo(in);
 	qf_close(&in->envelope);
+	qf_close(&in->attrs);
 	free(in);
 	*inp = NULL;
 }
@@ -199,31 +227,32 @@ static void drop(struct qf_intake **inp)
 int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e)
 {
 	struct qf_intake *in = qf_alloc(sizeof *in);
-	struct qf_intake held[ID_TRIES];
-	int nheld = 0, rc;
+	struct qf_intake kept[ID_TRIES];
+	int nkept = 0, rc;
 
-	*in = (struct qf_intake){.st = st, .message = -1, .envelope = -1};
-	qf_alloc_undo(undo, in);
+	*in = (struct qf_intake){
+	    .st = st, .message = -1, .envelope = -1, .attrs = -1};
+	add_to_list(in);
 	while ((rc = open_message(in, e)) == 0 && id_is_taken(in)) {
-		if (nheld == ID_TRIES) {
+		if (nkept == ID_TRIES) {
 			rc = qf_fail(e, QF_EMESS,
 			    "%s has records of message %s, which is gone; see "
 			    "qfront-queue(8), FILES",
 			    st->dir, in->id);
 			break;
 		}
-		held[nheld++] = *in;
+		kept[nkept++] = *in;
 		in->pid[0] = '\0';
 	}
-	while (nheld > 0)
-		drop_message(&held[--nheld]);
+	while (nkept > 0)
+		drop_message(&kept[--nkept]);
 	if (rc < 0)
 		drop(&in);
 	*out = in;
 	return rc;
 }
 
-static void start_writing(int fd, uint64_t from, uint64_t n)
+void qf_sd_start_writing(int fd, uint64_t from, uint64_t n)
 {
 	/* Only a hint: the sync finds the errors. */
 	(void)sync_file_range(
@@ -233,10 +262,12 @@ static void start_writing(int fd, uint64_t from, uint64_t n)
 int qf_sd_write(struct qf_intake *in, const void *p, size_t n, struct qf_err *e)
 {
 	if (qf_write_all(in->message, p, n) < 0)
-		return fail_step(in, QF_EWRITE, "can not write a message", e);
+		return qf_sd_fail_step(
+		    in, QF_EWRITE, "can not write a message", e);
 	in->size += n;
 	if (in->size - in->started >= WRITE_AHEAD) {
-		start_writing(in->message, in->started, in->size - in->started);
+		qf_sd_start_writing(
+		    in->message, in->started, in->size - in->started);
 		in->started = in->size;
 	}
 	return 0;
@@ -248,8 +279,7 @@ void qf_sd_abort(struct qf_intake **in)
 		drop(in);
 }
 
-/* The second name of a file: from its descriptor, or from a first name. */
-static int give_name(
+int qf_sd_give_name(
     const struct qf_store *st, int fd, const char *first, const char *second)
 {
 	char path[QF_SD_PATH];
@@ -265,15 +295,17 @@ static int name_message(struct qf_intake *in, struct qf_err *e)
 	char path[QF_SD_PATH];
 	struct stat sb;
 
-	qf_sd_path(path, QF_SD_MESS, in->id);
-	if (give_name(in->st, in->message, in->pid, path) < 0)
-		return fail_step(in, QF_EMESS, "can not name a message", e);
+	qf_sd_path(path, qf_sd_message_place(in), in->id);
+	if (qf_sd_give_name(in->st, in->message, in->pid, path) < 0)
+		return qf_sd_fail_step(
+		    in, QF_EMESS, "can not name a message", e);
 	in->in_mess = true;
 	if (in->pid[0] != '\0' && unlinkat(in->st->root, in->pid, 0) < 0)
-		return fail_step(in, QF_EPID, "can not remove a name", e);
+		return qf_sd_fail_step(in, QF_EPID, "can not remove a name", e);
 	in->pid[0] = '\0';
 	if (fstatat(in->st->root, path, &sb, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail_step(in, QF_EMESS, "can not see a message", e);
+		return qf_sd_fail_step(
+		    in, QF_EMESS, "can not see a message", e);
 	if (sb.st_ino != in->inode)
 		return qf_fail(e, QF_EMESS,
 		    "the file system of %s does not keep inode numbers: it "
@@ -282,28 +314,64 @@ static int name_message(struct qf_intake *in, struct qf_err *e)
 	return 0;
 }
 
-/* Leaves the first name of the envelope in path, or nothing. */
-static int open_envelope(
-    struct qf_intake *in, char path[QF_SD_PATH], struct qf_err *e)
+/* Nobody but the owner of the queue reads what is held. */
+static int hold_message(struct qf_intake *in, struct qf_err *e)
 {
+	int rc = qf_sd_make_folder(in->st, QF_SD_HOLD, in->id, e);
+
+	if (rc < 0)
+		return rc;
+	if (qf_sd_dress(in->st, in->message, HELD_MODE) < 0)
+		return qf_sd_fail_step(
+		    in, QF_EMESS, "can not set the mode of a message", e);
+	return 0;
+}
+
+static int write_attrs(
+    struct qf_intake *in, const struct qf_attrs *attrs, struct qf_err *e)
+{
+	int rc = qf_sd_make_folder(in->st, QF_SD_ATTR, in->id, e);
+
+	if (rc < 0)
+		return rc;
+	/* A file of that name is stale: the number is ours. */
+	in->in_attr = true;
+	in->attrs = qf_sd_write_attrs(in->st, in->id, in->message, attrs);
+	if (in->attrs < 0)
+		return qf_sd_fail_step(
+		    in, QF_EWRITE, "can not write attributes", e);
+	return 0;
+}
+
+static int open_first_name(struct qf_intake *in, mode_t mode)
+{
+	char path[QF_SD_PATH];
+
+	qf_sd_path(path, QF_SD_INTD, in->id);
+	/* What a dead writer left there is of no message: this id is ours by
+	 * its name in mess/. */
+	if (unlinkat(in->st->root, path, 0) < 0 && errno != ENOENT)
+		return -1;
+	in->envelope = openat(
+	    in->st->root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	in->in_intd = in->envelope >= 0;
+	return in->envelope;
+}
+
+static int open_envelope(struct qf_intake *in, struct qf_err *e)
+{
+	mode_t mode = in->held ? HELD_MODE : FILE_MODE;
+	char folder[QF_SD_PATH];
 	int rc = QF_ETODO;
 
-	path[0] = '\0';
-	in->envelope = open_unnamed(in->st, "todo");
+	qf_sd_folder(folder, qf_sd_envelope_place(in), in->id);
+	in->envelope = open_unnamed(in->st, folder);
 	if (in->envelope < 0 && errno == EOPNOTSUPP) {
 		rc = QF_EINTD;
-		qf_sd_path(path, QF_SD_INTD, in->id);
-		/* What a dead writer left there is of no message: this id is
-		 * ours by its name in mess/. */
-		if (unlinkat(in->st->root, path, 0) < 0 && errno != ENOENT)
-			return fail_step(in, rc, "can not remove a file", e);
-		in->envelope = openat(in->st->root, path,
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-		in->in_intd = in->envelope >= 0;
+		open_first_name(in, mode);
 	}
-	if (in->envelope < 0 ||
-	    qf_sd_dress(in->st, in->envelope, FILE_MODE) < 0)
-		return fail_step(in, rc, "can not make an envelope", e);
+	if (in->envelope < 0 || qf_sd_dress(in->st, in->envelope, mode) < 0)
+		return qf_sd_fail_step(in, rc, "can not make an envelope", e);
 	return 0;
 }
 
@@ -335,75 +403,24 @@ static int write_envelope(struct qf_intake *in, const struct qf_envelope *env,
 	if (rc == 0)
 		rc = qf_write_all(in->envelope, b.s, b.len);
 	if (rc < 0)
-		rc = fail_step(in, QF_EWRITE, "can not write an envelope", e);
+		rc = qf_sd_fail_step(
+		    in, QF_EWRITE, "can not write an envelope", e);
 	qf_buf_free(&b);
 	return rc;
 }
 
-/* All that the name in todo/ will stand for. The disk works on both files
- * while the first wait lasts; on a journaling file system the later waits
- * find their work done. */
-static int sync_files(struct qf_intake *in, struct qf_err *e)
+int qf_sd_prepare(struct qf_intake *in, const struct qf_envelope *env, long uid,
+    long pid, struct qf_err *e)
 {
-	char folder[QF_SD_PATH];
-
-	start_writing(in->envelope, 0, 0);
-	if (fsync(in->message) < 0)
-		return fail_step(in, QF_EWRITE, "can not sync a message", e);
-	if (fsync(in->envelope) < 0)
-		return fail_step(in, QF_EWRITE, "can not sync an envelope", e);
-	qf_sd_folder(folder, QF_SD_MESS, in->id);
-	return qf_sd_sync_folder(in->st, folder, QF_EMESS, e);
-}
-
-static int name_envelope(
-    struct qf_intake *in, const char *first, struct qf_err *e)
-{
-	char path[QF_SD_PATH];
-
-	qf_sd_path(path, QF_SD_TODO, in->id);
-	if (give_name(in->st, in->envelope, first, path) < 0)
-		return fail_step(in, QF_ETODO, "can not name an envelope", e);
-	in->in_todo = true;
-	return qf_sd_sync_folder(in->st, "todo", QF_ETODO, e);
-}
-
-/* One byte for a sender that waits. No sender, no FIFO: it will look by
- * itself. */
-static void pull_trigger(const struct qf_store *st)
-{
-	int fd = openat(st->root, "lock/trigger",
-	    O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	struct stat sb;
-	ssize_t ignored;
-
-	if (fd < 0)
-		return;
-	if (fstat(fd, &sb) == 0 && S_ISFIFO(sb.st_mode)) {
-		ignored = write(fd, "", 1);
-		(void)ignored;
-	}
-	close(fd);
-}
-
-int qf_sd_commit(struct qf_intake **inp, const struct qf_envelope *env,
-    long uid, long pid, char id[QF_ID_SIZE], struct qf_err *e)
-{
-	struct qf_intake *in = *inp;
-	char first[QF_SD_PATH];
 	int rc;
 
-	start_writing(in->message, in->started, 0);
-	if ((rc = name_message(in, e)) < 0 ||
-	    (rc = open_envelope(in, first, e)) < 0 ||
-	    (rc = write_envelope(in, env, uid, pid, e)) < 0 ||
-	    (rc = sync_files(in, e)) < 0 ||
-	    (rc = name_envelope(in, first, e)) < 0)
-		goto out;
-	memcpy(id, in->id, sizeof in->id);
-	in->in_mess = in->in_intd = in->in_todo = false;
-	pull_trigger(in->st);
-out:
-	drop(inp);
-	return rc;
+	in->held = qf_attrs_get(&env->attrs, "HOLD") != NULL;
+	qf_sd_start_writing(in->message, in->started, 0);
+	if ((in->held && (rc = hold_message(in, e)) < 0) ||
+	    (rc = name_message(in, e)) < 0 ||
+	    (env->attrs.list.n > 0 &&
+		(rc = write_attrs(in, &env->attrs, e)) < 0) ||
+	    (rc = open_envelope(in, e)) < 0)
+		return rc;
+	return write_envelope(in, env, uid, pid, e);
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "lib/base/err.h"
@@ -32,6 +33,7 @@ struct qf_store {
 	bool give;  /* files are given to the owner of mess/ */
 	uid_t uid;
 	gid_t gid;
+	struct qf_intake *intakes; /* all messages on their way in */
 };
 
 /* Where the files of a message are. */
@@ -44,7 +46,23 @@ enum qf_sd_place {
 	QF_SD_REMOTE,
 	QF_SD_BOUNCE,
 	QF_SD_ATTR,
-	QF_SD_FAILED
+	QF_SD_FAILED,
+	QF_SD_HOLD, /* the envelope of a held message */
+	QF_SD_HELD, /* and its bytes */
+	QF_SD_NPLACES
+};
+
+/* A message on its way in. */
+struct qf_intake {
+	struct qf_store *st;
+	struct qf_intake *next; /* in st->intakes */
+	int message, envelope, attrs;
+	char pid[QF_SD_PATH]; /* the message's name in pid/, or empty */
+	char id[QF_ID_SIZE];
+	ino_t inode;
+	uint64_t size, started;
+	bool held, in_intd;
+	bool in_mess, in_attr, in_todo; /* names to remove on failure */
 };
 
 /* store_dir.c */
@@ -52,6 +70,7 @@ enum qf_sd_place {
 /* An id is a decimal number as qmail writes it. */
 bool qf_sd_is_id(const char *s);
 void qf_sd_path(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
+bool qf_sd_is_split(enum qf_sd_place place);
 /* The folder that holds it. */
 void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
 bool qf_sd_exists(
@@ -61,6 +80,9 @@ int qf_sd_dress(const struct qf_store *st, int fd, mode_t mode);
 /* The folder's names to disk; rc is the code of a failure to open it. */
 int qf_sd_sync_folder(
     const struct qf_store *st, const char *folder, int rc, struct qf_err *e);
+/* Makes the folder that holds it, where an older queue lacks it. QF_EWRITE. */
+int qf_sd_make_folder(const struct qf_store *st, enum qf_sd_place place,
+    const char *id, struct qf_err *e);
 /* Removes a file of a message if it is there. QF_EWRITE. */
 int qf_sd_remove(const struct qf_store *st, enum qf_sd_place place,
     const char *id, struct qf_err *e);
@@ -76,9 +98,42 @@ int qf_sd_check_intake(const struct qf_store *st, struct qf_err *e);
 int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e);
 int qf_sd_write(
     struct qf_intake *in, const void *p, size_t n, struct qf_err *e);
-int qf_sd_commit(struct qf_intake **in, const struct qf_envelope *env, long uid,
-    long pid, char id[QF_ID_SIZE], struct qf_err *e);
+int qf_sd_prepare(struct qf_intake *in, const struct qf_envelope *env, long uid,
+    long pid, struct qf_err *e);
 void qf_sd_abort(struct qf_intake **in);
+/* Where its envelope and its bytes belong. */
+enum qf_sd_place qf_sd_envelope_place(const struct qf_intake *in);
+enum qf_sd_place qf_sd_message_place(const struct qf_intake *in);
+/* A full disk is QF_EWRITE at every step; else the step says what is wrong. */
+int qf_sd_fail_step(
+    const struct qf_intake *in, int rc, const char *what, struct qf_err *e);
+/* Asks for writing to begin; n 0: to the end. */
+void qf_sd_start_writing(int fd, uint64_t from, uint64_t n);
+/* The second name of a file: from its descriptor, or from a first name. */
+int qf_sd_give_name(
+    const struct qf_store *st, int fd, const char *first, const char *second);
+
+/* store_dir_publish.c */
+int qf_sd_publish(
+    struct qf_intake **in, size_t n, char (*id)[QF_ID_SIZE], struct qf_err *e);
+/* One byte for a sender that waits. */
+void qf_sd_pull_trigger(const struct qf_store *st);
+
+/* store_dir_attr.c */
+
+/* Writes attr/N/ID, not yet synced, and leaves it open: a descriptor, or -1
+ * and errno. message is the file that it belongs to. */
+int qf_sd_write_attrs(const struct qf_store *st, const char *id, int message,
+    const struct qf_attrs *attrs);
+/* What is written of this message. QF_EFORMAT, QF_EREAD. */
+int qf_sd_load_attrs(const struct qf_store *st, struct qf_item *item,
+    const struct stat *message, struct qf_err *e);
+
+/* store_dir_hold.c */
+int qf_sd_claim(struct qf_store *st, struct qf_item *item, struct qf_err *e);
+int qf_sd_release(struct qf_store *st, struct qf_item *item, struct qf_err *e);
+int qf_sd_finish_held(
+    struct qf_store *st, struct qf_item *item, struct qf_err *e);
 
 /* store_dir_load.c */
 int qf_sd_load(
@@ -94,7 +149,6 @@ int qf_sd_defer(
     struct qf_store *st, struct qf_item *item, int64_t due, struct qf_err *e);
 int qf_sd_fail(struct qf_store *st, const struct qf_item *item,
     const struct qf_strv *rcpt, struct qf_err *e);
-int qf_sd_finish(
-    struct qf_store *st, const struct qf_item *item, struct qf_err *e);
+int qf_sd_finish(struct qf_store *st, struct qf_item *item, struct qf_err *e);
 
 #endif

@@ -172,13 +172,8 @@ static int load_notes(struct records *r, struct qf_item *item, struct qf_err *e)
 
 static int load_state(struct records *r, struct qf_item *item, struct qf_err *e)
 {
-	int rc = read_file(r, QF_SD_INFO, item->id, e);
+	int rc;
 
-	if (rc == 0)
-		return qf_fail(e, QF_ENOENT, "message %s is not in %s",
-		    item->id, r->st->dir);
-	if (rc < 0)
-		return rc;
 	item->born = r->mtime;
 	if ((rc = read_sender_or_rcpt(r, item, "F", e)) < 0 ||
 	    (rc = load_channel(r, QF_SD_LOCAL, item, e)) < 0)
@@ -189,27 +184,52 @@ static int load_state(struct records *r, struct qf_item *item, struct qf_err *e)
 	return load_notes(r, item, e);
 }
 
-static int load_size(
+/* Whichever of its records there is. */
+static int load_records(
+    struct records *r, struct qf_item *item, struct qf_err *e)
+{
+	int rc = read_file(r, QF_SD_TODO, item->id, e);
+
+	if (rc > 0)
+		return load_todo(r, item, e);
+	if (rc == 0 && (rc = read_file(r, QF_SD_INFO, item->id, e)) > 0)
+		return load_state(r, item, e);
+	if (rc == 0 && (rc = read_file(r, QF_SD_HOLD, item->id, e)) > 0) {
+		item->held = true;
+		return load_todo(r, item, e);
+	}
+	if (rc < 0)
+		return rc;
+	return qf_fail(
+	    e, QF_ENOENT, "message %s is not in %s", item->id, r->st->dir);
+}
+
+/* What the message file tells, and what goes by it. */
+static int load_message(
     const struct qf_store *st, struct qf_item *item, struct qf_err *e)
 {
-	char path[QF_SD_PATH];
+	enum qf_sd_place record = item->held    ? QF_SD_HOLD
+				  : item->fresh ? QF_SD_TODO
+						: QF_SD_INFO;
+	char path[QF_SD_PATH], by[QF_SD_PATH];
 	struct stat sb;
 
-	qf_sd_path(path, QF_SD_MESS, item->id);
+	qf_sd_path(path, item->held ? QF_SD_HELD : QF_SD_MESS, item->id);
 	if (fstatat(st->root, path, &sb, AT_SYMLINK_NOFOLLOW) == 0) {
 		item->size = (uint64_t)sb.st_size;
-		return 0;
+		return qf_sd_load_attrs(st, item, &sb, e);
 	}
 	if (errno != ENOENT)
 		return qf_fail_sys(
 		    e, QF_EREAD, "can not look at %s/%s", st->dir, path);
-	/* The sender may have finished it since its record was read. */
-	if (!qf_sd_exists(st, item->fresh ? QF_SD_TODO : QF_SD_INFO, item->id))
+	/* It may have been finished since its record was read. */
+	if (!qf_sd_exists(st, record, item->id))
 		return qf_fail(
 		    e, QF_ENOENT, "message %s is not in %s", item->id, st->dir);
+	qf_sd_path(by, record, item->id);
 	return qf_fail(e, QF_EFORMAT,
-	    "%s/%s is missing, but %s/%s names it: its message is lost",
-	    st->dir, path, item->fresh ? "todo" : "info", item->id);
+	    "%s/%s is missing, but %s names it: its message is lost", st->dir,
+	    path, by);
 }
 
 int qf_sd_load(
@@ -223,17 +243,23 @@ int qf_sd_load(
 		return qf_fail(
 		    e, QF_ENOENT, "`%.30s` is no message number", id);
 	memcpy(out->id, id, strlen(id) + 1);
-	rc = read_file(&r, QF_SD_TODO, id, e);
-	if (rc > 0)
-		rc = load_todo(&r, out, e);
-	else if (rc == 0)
-		rc = load_state(&r, out, e);
+	rc = load_records(&r, out, e);
 	if (rc == 0)
-		rc = load_size(st, out, e);
+		rc = load_message(st, out, e);
 	qf_buf_free(&r.bytes);
 	if (rc < 0)
 		qf_item_free(out);
 	return rc;
+}
+
+static int open_place(
+    const struct qf_store *st, enum qf_sd_place place, const char *id)
+{
+	char path[QF_SD_PATH];
+
+	qf_sd_path(path, place, id);
+	return openat(
+	    st->root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 int qf_sd_message(struct qf_store *st, const char *id, struct qf_err *e)
@@ -245,9 +271,10 @@ int qf_sd_message(struct qf_store *st, const char *id, struct qf_err *e)
 	if (!qf_sd_is_id(id))
 		return qf_fail(
 		    e, QF_ENOENT, "`%.30s` is no message number", id);
+	fd = open_place(st, QF_SD_MESS, id);
+	if (fd < 0 && errno == ENOENT)
+		fd = open_place(st, QF_SD_HELD, id);
 	qf_sd_path(path, QF_SD_MESS, id);
-	fd = openat(
-	    st->root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return qf_fail_sys(e, errno == ENOENT ? QF_ENOENT : QF_EREAD,
 		    "can not open %s/%s", st->dir, path);

@@ -335,13 +335,14 @@ out:
  * become another message's. mess is last: until it is gone, no other message
  * gets the id.
  */
-int qf_sd_finish(
-    struct qf_store *st, const struct qf_item *item, struct qf_err *e)
+int qf_sd_finish(struct qf_store *st, struct qf_item *item, struct qf_err *e)
 {
 	static const enum qf_sd_place order[] = {QF_SD_BOUNCE, QF_SD_INFO,
 	    QF_SD_TODO, QF_SD_INTD, QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_ATTR,
 	    QF_SD_MESS};
 
+	if (item->held)
+		return qf_sd_finish_held(st, item, e);
 	return remove_all(
 	    st, item->id, order, sizeof order / sizeof order[0], e);
 }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,7 +59,8 @@ static void sweep_mess(const struct sweep *sw)
 
 	if (!qf_sd_is_id(sw->name) || !is_old(sw) ||
 	    qf_sd_exists(sw->st, QF_SD_TODO, sw->name) ||
-	    qf_sd_exists(sw->st, QF_SD_INFO, sw->name))
+	    qf_sd_exists(sw->st, QF_SD_INFO, sw->name) ||
+	    qf_sd_exists(sw->st, QF_SD_HOLD, sw->name))
 		return;
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
 		if (qf_sd_remove(sw->st, order[i], sw->name, &e) < 0)
@@ -73,6 +75,45 @@ static void sweep_intd(const struct sweep *sw)
 	    !qf_sd_exists(sw->st, QF_SD_TODO, sw->name) &&
 	    !qf_sd_exists(sw->st, QF_SD_MESS, sw->name))
 		qf_sd_remove(sw->st, QF_SD_INTD, sw->name, &e);
+}
+
+/* The bytes of a held message, without an envelope: they never were held, or
+ * they are released or deleted. A queued message has another name. */
+static void sweep_hold(const struct sweep *sw)
+{
+	static const char tail[] = ".mess";
+	size_t n = strlen(sw->name);
+	char id[QF_ID_SIZE];
+	struct qf_err e;
+
+	if (n < sizeof tail || n - sizeof tail + 1 >= sizeof id ||
+	    strcmp(sw->name + n - sizeof tail + 1, tail) != 0)
+		return;
+	memcpy(id, sw->name, n - sizeof tail + 1);
+	id[n - sizeof tail + 1] = '\0';
+	if (!qf_sd_is_id(id) || !is_old(sw) ||
+	    qf_sd_exists(sw->st, QF_SD_HOLD, id))
+		return;
+	if (qf_sd_exists(sw->st, QF_SD_MESS, id)) {
+		qf_sd_remove(sw->st, QF_SD_HELD, id, &e);
+		return;
+	}
+	if (!qf_sd_exists(sw->st, QF_SD_TODO, id) &&
+	    !qf_sd_exists(sw->st, QF_SD_INFO, id) &&
+	    qf_sd_remove(sw->st, QF_SD_INTD, id, &e) == 0 &&
+	    qf_sd_remove(sw->st, QF_SD_ATTR, id, &e) == 0)
+		qf_sd_remove(sw->st, QF_SD_HELD, id, &e);
+}
+
+/* Another sender removed its message. */
+static void sweep_attr(const struct sweep *sw)
+{
+	struct qf_err e;
+
+	if (qf_sd_is_id(sw->name) && is_old(sw) &&
+	    !qf_sd_exists(sw->st, QF_SD_MESS, sw->name) &&
+	    !qf_sd_exists(sw->st, QF_SD_HELD, sw->name))
+		qf_sd_remove(sw->st, QF_SD_ATTR, sw->name, &e);
 }
 
 static void sweep_folder(const struct qf_store *st, const char *folder,
@@ -94,15 +135,23 @@ static void sweep_folder(const struct qf_store *st, const char *folder,
 	closedir(dir);
 }
 
-/* Nothing depends on it: what can not be removed stays until the next time. */
-void qf_sd_sweep(const struct qf_store *st)
+static void sweep_split(const struct qf_store *st, const char *name,
+    void (*visit)(const struct sweep *))
 {
 	char folder[QF_SD_PATH];
 
-	sweep_folder(st, "pid", sweep_pid);
 	for (int n = 0; n < QF_QUEUE_SPLIT; n++) {
-		snprintf(folder, sizeof folder, "mess/%d", n);
-		sweep_folder(st, folder, sweep_mess);
+		snprintf(folder, sizeof folder, "%s/%d", name, n);
+		sweep_folder(st, folder, visit);
 	}
+}
+
+/* Nothing depends on it: what can not be removed stays until the next time. */
+void qf_sd_sweep(const struct qf_store *st)
+{
+	sweep_folder(st, "pid", sweep_pid);
+	sweep_split(st, "mess", sweep_mess);
 	sweep_folder(st, "intd", sweep_intd);
+	sweep_split(st, "hold", sweep_hold);
+	sweep_split(st, "attr", sweep_attr);
 }
