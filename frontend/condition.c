@@ -47,23 +47,11 @@ static const struct word {
 
 bool qf_size_parse(struct qf_span text, uint64_t *out)
 {
-	static const char suffixes[] = "kmg";
 	unsigned long long n;
-	unsigned shift = 0;
 
-	if (text.n > 1) {
-		char last = (char)(text.p[text.n - 1] | 0x20);
-
-		for (unsigned i = 0; suffixes[i] != '\0'; i++) {
-			if (last == suffixes[i])
-				shift = 10 * (i + 1);
-		}
-		if (shift != 0)
-			text.n--;
-	}
-	if (!qf_span_u64(text, UINT64_MAX >> shift, &n))
+	if (!qf_span_size(text, &n))
 		return false;
-	*out = n << shift;
+	*out = n;
 	return true;
 }
 

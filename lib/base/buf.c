@@ -1,5 +1,6 @@
 #include "lib/base/buf.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -189,5 +190,22 @@ bool qf_span_u64(
 		v = v * 10 + d;
 	}
 	*out = v;
+	return true;
+}
+
+bool qf_span_size(struct qf_span s, unsigned long long *out)
+{
+	static const char suffixes[] = "kmg";
+	unsigned shift = 0;
+
+	for (unsigned i = 0; s.n > 1 && suffixes[i] != '\0'; i++) {
+		if ((s.p[s.n - 1] | 0x20) == suffixes[i])
+			shift = 10 * (i + 1);
+	}
+	if (shift != 0)
+		s.n--;
+	if (!qf_span_u64(s, ULLONG_MAX >> shift, out))
+		return false;
+	*out <<= shift;
 	return true;
 }

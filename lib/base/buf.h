@@ -57,5 +57,7 @@ bool qf_span_cut(struct qf_span *rest, char c, struct qf_span *head);
 /* Decimal digits only, whole span. False when it is none or above max. */
 bool qf_span_u64(
     struct qf_span s, unsigned long long max, unsigned long long *out);
+/* The same, or with k, M or G (either case) for powers of 1024. */
+bool qf_span_size(struct qf_span s, unsigned long long *out);
 
 #endif
