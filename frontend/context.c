@@ -68,6 +68,7 @@ bool qf_context_is_bounce(const struct qf_envelope *env)
 void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
 {
 	snprintf(c->uid, sizeof c->uid, "%ld", (long)getuid());
+	snprintf(c->pid, sizeof c->pid, "%ld", (long)getppid());
 	set_run(c);
 	c->bounce = qf_context_is_bounce(env);
 	/* Strangers send mail without a sender too. */
@@ -94,6 +95,8 @@ const char *qf_context_get(const struct qf_context *c, const char *key)
 {
 	if (strcmp(key, "submit.uid") == 0)
 		return c->uid;
+	if (strcmp(key, "submit.pid") == 0)
+		return c->pid;
 	if (strcmp(key, "run.id") == 0)
 		return c->run;
 	if (strcmp(key, "path") == 0)

@@ -14,6 +14,7 @@
 
 struct qf_context {
 	char uid[24];     /* real uid of the caller, decimal */
+	char pid[24];     /* and its process */
 	char run[20];     /* a random number, hexadecimal */
 	const char *path; /* "smtp", "inject" or "bounce" */
 	bool bounce;      /* it came with the sender of a bounce */
