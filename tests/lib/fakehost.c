@@ -36,6 +36,31 @@ static int32_t crlf_next(
 	return more;
 }
 
+/* The message in one piece, made when it is first wanted. */
+static int32_t whole(struct qf_msg *m)
+{
+	if (m->whole.fd < 0)
+		return qf_message_spool(&m->message, &m->whole, NULL);
+	return 0;
+}
+
+static int32_t flat(struct qf_msg *m, struct qf_span *out)
+{
+	int32_t rc = whole(m);
+
+	if (rc == 0 && m->whole_map.n == 0)
+		rc = qf_map_fd(&m->whole_map, m->whole.fd, NULL);
+	*out = qf_span_n(m->whole_map.p, m->whole_map.n);
+	return rc;
+}
+
+static int32_t fd(struct qf_msg *m)
+{
+	int32_t rc = whole(m);
+
+	return rc < 0 ? rc : m->whole.fd;
+}
+
 static int32_t header_count(struct qf_msg *m)
 {
 	return (int32_t)m->message.nfields;
@@ -104,10 +129,22 @@ static int32_t context(struct qf_msg *m, const char *key, struct qf_span *out)
 
 static int32_t env(struct qf_msg *m, const char *name, struct qf_span *out)
 {
-	(void)m;
-	(void)name;
-	(void)out;
-	return QF_ENOENT;
+	return lookup(&m->conf->env, name, out);
+}
+
+static int32_t env_next(
+    struct qf_msg *m, struct qf_iter *it, struct qf_span *out)
+{
+	if (it->w[0] >= m->conf->env.n)
+		return 0;
+	*out = qf_span(m->conf->env.v[it->w[0]++]);
+	return 1;
+}
+
+static int32_t env_take(struct qf_msg *m, const char *name)
+{
+	qf_strv_add(&m->conf->taken, name);
+	return 0;
 }
 
 static int32_t note_get(struct qf_msg *m, const char *key, struct qf_span *out)
@@ -117,13 +154,32 @@ static int32_t note_get(struct qf_msg *m, const char *key, struct qf_span *out)
 
 static int64_t time_left(struct qf_msg *m)
 {
-	(void)m;
-	return 60000;
+	return m->conf->time_left > 0 ? m->conf->time_left : 60000;
 }
 
+static void waited(struct qf_msg *m, const char *what, int64_t microseconds)
+{
+	(void)microseconds;
+	qf_strv_add(&m->conf->waited, what);
+}
+
+/* May the stage do this, being of the kind that its settings make it? */
 static int32_t may(const struct qf_msg *m, uint64_t effect)
 {
-	return m->conf->plugin->effects & effect ? 0 : QF_EPERM;
+	const struct qf_plugin *p = m->conf->plugin;
+	const struct qf_kind *k = p->kinds;
+	uint64_t effects = p->effects;
+
+	for (; k != NULL && k->key != NULL; k++) {
+		struct qf_span value;
+
+		if (lookup(&m->conf->settings, k->key, &value) == 0 &&
+		    qf_span_is(value, k->value)) {
+			effects = k->effects;
+			break;
+		}
+	}
+	return effects & effect ? 0 : QF_EPERM;
 }
 
 static int32_t header_insert(
@@ -148,6 +204,20 @@ static int32_t header_delete(struct qf_msg *m, uint32_t index)
 	if (may(m, QF_EFFECT_HEADER) < 0)
 		return QF_EPERM;
 	return qf_edit_header_delete(&m->edits, &m->message, index);
+}
+
+static int32_t body_replace(struct qf_msg *m, struct qf_span bytes)
+{
+	if (may(m, QF_EFFECT_BODY) < 0)
+		return QF_EPERM;
+	return qf_edit_body_replace(&m->edits, bytes);
+}
+
+static int32_t sender_set(struct qf_msg *m, const char *address)
+{
+	if (may(m, QF_EFFECT_SENDER) < 0)
+		return QF_EPERM;
+	return qf_edit_sender_set(&m->edits, address);
 }
 
 static int32_t rcpt_add(struct qf_msg *m, const char *address)
@@ -274,6 +344,8 @@ const struct qf_host fakehost = {
     .size_of = size_of,
     .span_next = span_next,
     .crlf_next = crlf_next,
+    .flat = flat,
+    .fd = fd,
     .header_count = header_count,
     .header_get = header_get,
     .header_find = header_find,
@@ -285,8 +357,10 @@ const struct qf_host fakehost = {
     .header_insert = header_insert,
     .header_replace = header_replace,
     .header_delete = header_delete,
+    .body_replace = body_replace,
     .rcpt_add = rcpt_add,
     .rcpt_drop = rcpt_drop,
+    .sender_set = sender_set,
     .verdict = verdict,
     .conf_get = conf_get,
     .conf_list_next = conf_list_next,
@@ -295,6 +369,9 @@ const struct qf_host fakehost = {
     .log = log_line,
     .note_get = note_get,
     .time_left = time_left,
+    .waited = waited,
+    .env_next = env_next,
+    .env_take = env_take,
 };
 
 int32_t fakehost_load(struct qf_conf *c, const char *path,
@@ -346,6 +423,9 @@ void fakehost_close(struct qf_conf *c)
 	qf_strv_free(&c->paths);
 	qf_strv_free(&c->context);
 	qf_strv_free(&c->notes);
+	qf_strv_free(&c->env);
+	qf_strv_free(&c->taken);
+	qf_strv_free(&c->waited);
 	qf_ctl_close(&c->ctl);
 }
 
@@ -354,7 +434,10 @@ void fakehost_run_fd(struct qf_msg *m, struct qf_conf *c, int fd,
 {
 	struct qf_err e;
 
-	*m = (struct qf_msg){.conf = c, .fd = -1, .envelope = QF_ENVELOPE_INIT};
+	*m = (struct qf_msg){.conf = c,
+	    .fd = -1,
+	    .envelope = QF_ENVELOPE_INIT,
+	    .whole = QF_SPOOL_INIT};
 	if (qf_message_open(&m->message, fd, &e) < 0 ||
 	    qf_envelope_set_sender(&m->envelope, qf_span(from)) < 0) {
 		fprintf(stderr, "%s\n", e.text);
@@ -363,7 +446,8 @@ void fakehost_run_fd(struct qf_msg *m, struct qf_conf *c, int fd,
 	for (; *rcpt != NULL; rcpt++)
 		qf_envelope_add_rcpt(&m->envelope, qf_span(*rcpt));
 	m->class_ = c->plugin->message(&fakehost, m, c->state);
-	if (m->class_ < 0)
+	if (m->class_ < 0 || m->class_ == QF_REJECT || m->class_ == QF_DEFER ||
+	    m->class_ == QF_BROKEN)
 		qf_edits_clear(&m->edits);
 	else
 		qf_edits_apply(&m->edits, &m->message, &m->envelope);
@@ -385,6 +469,8 @@ void fakehost_run(struct qf_msg *m, struct qf_conf *c, struct qf_span bytes,
 void fakehost_forget(struct qf_msg *m)
 {
 	qf_edits_clear(&m->edits);
+	qf_map_free(&m->whole_map);
+	qf_spool_close(&m->whole);
 	qf_message_close(&m->message);
 	qf_envelope_free(&m->envelope);
 	if (m->fd >= 0)

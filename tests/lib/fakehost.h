@@ -10,6 +10,7 @@
 
 #include <qfront/plugin.h>
 #include "lib/base/ctl.h"
+#include "lib/base/spool.h"
 #include "lib/base/strv.h"
 #include "lib/mail/edit.h"
 #include "lib/mail/envelope.h"
@@ -29,6 +30,10 @@ struct qf_conf {
 	/* What messages will see, key=value each. */
 	struct qf_strv context;
 	struct qf_strv notes;
+	struct qf_strv env;
+	int64_t time_left; /* milliseconds, 0: a minute */
+	/* What they did: variables taken, what was waited for. */
+	struct qf_strv taken, waited;
 };
 
 /* A message on its way through a stage. */
@@ -37,6 +42,8 @@ struct qf_msg {
 	struct qf_message message;
 	struct qf_envelope envelope;
 	struct qf_edits edits;
+	struct qf_spool whole; /* as the plugin found it, when it asked */
+	struct qf_map whole_map;
 	int fd;
 	int32_t class_; /* what message() returned */
 	struct qf_verdict verdict;
