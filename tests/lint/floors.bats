@@ -32,7 +32,8 @@ plant() {
 		'int main(void)'
 	plant queue/qfront-queue.c '#include "frontend/chain.h"' \
 		'int main(void)'
-	plant plugins/p.c '#include <qfront/plugin.h>' '#include <opendkim/dkim.h>'
+	plant plugins/p.c '#include <qfront/plugin.h>' '#include <opendkim/dkim.h>' \
+		'#include "lib/mail/m.h"'
 	run "$FLOORS" "$TREE"
 	echo "$output"
 	[ "$status" -eq 0 ]
@@ -66,7 +67,7 @@ plant() {
 		remote/x.c|#include "send/run.h"|downward
 		tools/x.c|#include "send/run.h"|downward
 		queue/x.c|#include "queue/main.c"|main
-		plugins/x.c|#include "lib/mail/m.h"|downward
+		plugins/x.c|#include "queue/store.h"|downward
 		plugins/x.c|#include "m.h"|path
 		send/x.c|#include "run.h"|path
 		send/x.c|#include HEADER|name its file

@@ -1,0 +1,276 @@
+#include "plugins/common/filter.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
+#include "plugins/common/rewrite.h"
+
+enum {
+	LOG_LINES = 20 /* of one run that are logged */
+};
+
+void filter_init(struct filter *f, const struct qf_host *h, struct qf_msg *m,
+    const struct limits *limits)
+{
+	struct qf_iter it = {0};
+	struct qf_span var;
+
+	*f = (struct filter){.h = h,
+	    .m = m,
+	    .limits = limits,
+	    .envelope_fd = -1,
+	    .output.spool = QF_SPOOL_INIT,
+	    .envelope.spool = QF_SPOOL_INIT,
+	    .log = {
+		.line = QF_BUF_INIT_MAX(FILTER_TEXT_MAX), .last = QF_BUF_INIT}};
+	f->output.most = limits_output(limits, h->size_of(m));
+	while (h->env_next(m, &it, &var) == 1)
+		qf_strv_add_span(&f->env, var);
+	filter_setenv(f, "ERROR_FD", "2");
+}
+
+void filter_free(struct filter *f)
+{
+	qf_strv_free(&f->env);
+	qf_spool_close(&f->output.spool);
+	qf_spool_close(&f->envelope.spool);
+	qf_buf_free(&f->log.line);
+	qf_buf_free(&f->log.last);
+}
+
+void filter_setenv(struct filter *f, const char *name, const char *value)
+{
+	struct qf_buf var = QF_BUF_INIT;
+	size_t n = 0;
+
+	qf_buf_addf(&var, "%s=", name);
+	for (size_t i = 0; i < f->env.n; i++) {
+		if (strncmp(f->env.v[i], var.s, var.len) == 0)
+			free(f->env.v[i]);
+		else
+			f->env.v[n++] = f->env.v[i];
+	}
+	f->env.n = n;
+	if (f->env.v != NULL)
+		f->env.v[n] = NULL;
+	if (value != NULL) {
+		qf_buf_adds(&var, value);
+		qf_strv_add(&f->env, var.s);
+	}
+	qf_buf_free(&var);
+}
+
+void filter_say(const struct filter *f, int32_t level, const char *fmt, ...)
+{
+	struct qf_buf b = QF_BUF_INIT;
+	char text[FILTER_TEXT_MAX + 1];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	qf_buf_addf(&b, "%s: %s", f->name, text);
+	f->h->log(f->m, NULL, level, b.s);
+	qf_buf_free(&b);
+}
+
+/* output */
+
+static int take_bytes(void *arg, struct qf_span bytes, struct qf_err *e)
+{
+	struct filter_sink *s = arg;
+
+	if (bytes.n > s->most - s->spool.size)
+		return qf_fail(e, QF_ETOOLONG,
+		    "it wrote more than %llu bytes (max-output)",
+		    (unsigned long long)s->most);
+	return qf_spool_write(&s->spool, bytes.p, bytes.n, e);
+}
+
+static bool is_complaint(const struct filter *f)
+{
+	size_t n = strlen(f->argv[0]);
+
+	return strncmp(f->log.line.s, f->argv[0], n) == 0 &&
+	       f->log.line.s[n] == ':';
+}
+
+static void end_line(struct filter *f)
+{
+	struct filter_log *log = &f->log;
+
+	log->complained |= is_complaint(f);
+	if (qf_span_trim(qf_buf_span(&log->line)).n > 0) {
+		if (log->n++ < LOG_LINES)
+			filter_say(f, QF_LOG_INFO, "%s", log->line.s);
+		qf_buf_reset(&log->last);
+		qf_buf_addspan(&log->last, qf_buf_span(&log->line));
+	}
+	qf_buf_reset(&log->line);
+}
+
+/* Of a line that is too long the start is kept. */
+static int take_log(void *arg, struct qf_span bytes, struct qf_err *e)
+{
+	struct filter *f = arg;
+	struct qf_span part;
+	bool ends;
+
+	(void)e;
+	while (bytes.n > 0) {
+		struct qf_buf *line = &f->log.line;
+
+		ends = qf_span_cut(&bytes, '\n', &part);
+		if (!ends) {
+			part = bytes;
+			bytes.n = 0;
+		}
+		if (part.n > line->max - line->len)
+			part.n = line->max - line->len;
+		qf_buf_addspan(line, part);
+		if (ends)
+			end_line(f);
+	}
+	return 0;
+}
+
+static void end_log(struct filter *f)
+{
+	end_line(f);
+	if (f->log.n > LOG_LINES)
+		filter_say(
+		    f, QF_LOG_INFO, "%llu lines more", f->log.n - LOG_LINES);
+}
+
+/* running */
+
+static int run(struct filter *f, int message, int *status, struct qf_err *e)
+{
+	struct qf_child_limit limits[LIMITS_MAX];
+	struct qf_child_fd fds[FILTER_FDS + 1];
+	struct qf_run_out out[3] = {{1, take_bytes, &f->output, f->to_eof},
+	    {2, take_log, f, false},
+	    {f->envelope_fd, take_bytes, &f->envelope, f->to_eof}};
+	struct qf_run r = {.child = {.path = f->path,
+			       .argv = f->argv,
+			       .envp = f->env.v,
+			       .fds = fds,
+			       .nfds = f->nfds + 1,
+			       .limits = limits},
+	    .out = out,
+	    .nout = f->envelope_fd < 0 ? 2 : 3,
+	    .deadline = qf_deadline_in(limits_time(f->h, f->m))};
+
+	fds[0] = (struct qf_child_fd){0, message};
+	memcpy(fds + 1, f->fds, f->nfds * sizeof *fds);
+	r.child.nlimits = limits_of_child(f->limits, limits);
+	return qf_run(&r, status, e);
+}
+
+static int finish(struct filter *f, int status, struct qf_err *e)
+{
+	int rc = 0;
+
+	if (WIFSIGNALED(status))
+		return qf_fail(e, QF_ECRASH, "it was killed by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	f->code = WEXITSTATUS(status);
+	rc = qf_spool_finish(&f->output.spool, e);
+	if (rc == 0 && f->envelope_fd >= 0)
+		rc = qf_spool_finish(&f->envelope.spool, e);
+	return rc;
+}
+
+int filter_run(struct filter *f, struct qf_err *e)
+{
+	int64_t start = qf_clock_mono_us();
+	struct qf_buf what = QF_BUF_INIT;
+	int32_t shared = f->h->fd(f->m);
+	int message = -1, status = 0, rc;
+
+	if (shared < 0)
+		return qf_fail(e, shared, "no descriptor for the message");
+	/* Its own: the filter may move where it stands. */
+	message = qf_reopen(shared);
+	if (message < 0)
+		return qf_fail_sys(e, QF_EREAD, "message");
+	rc = qf_spool_open(&f->output.spool, e);
+	if (rc == 0 && f->envelope_fd >= 0)
+		rc = qf_spool_open(&f->envelope.spool, e);
+	if (rc == 0) {
+		rc = run(f, message, &status, e);
+		end_log(f);
+		qf_buf_addf(&what, "exec %s", f->name);
+		f->h->waited(f->m, what.s, qf_clock_mono_us() - start);
+		qf_buf_free(&what);
+	}
+	qf_close(&message);
+	return rc < 0 ? rc : finish(f, status, e);
+}
+
+int filter_apply(struct filter *f, struct qf_err *e)
+{
+	return rewrite_message(f->h, f->m, f->output.spool.fd, e);
+}
+
+/* verdicts */
+
+int32_t filter_broken(struct filter *f, const struct qf_err *e, int code)
+{
+	struct qf_buf text = QF_BUF_INIT;
+	struct qf_verdict v = {
+	    .size = sizeof v,
+	    .class_ = QF_BROKEN,
+	    .category = e->rc == QF_ETIME ? QF_CAT_TIMEOUT : QF_CAT_NONE,
+	    .code = (uint32_t)code,
+	};
+	int32_t rc;
+
+	qf_buf_addf(&text, "%s: %s", f->name, e->text);
+	v.text = text.s;
+	rc = f->h->verdict(f->m, &v);
+	qf_buf_free(&text);
+	return rc;
+}
+
+/* The text of a filter that ended with 88: D or Z, then what the sender is
+ * told. Without that it says no more than "not now". */
+static int32_t own_text(struct filter *f)
+{
+	const char *text = f->log.last.s;
+	bool said = (text[0] == 'D' || text[0] == 'Z') && f->log.last.len > 2;
+	struct qf_verdict v = {
+	    .size = sizeof v,
+	    .class_ = said && text[0] == 'D' ? QF_REJECT : QF_DEFER,
+	    .text = said ? text + 1 : NULL,
+	};
+
+	return f->h->verdict(f->m, &v);
+}
+
+int32_t filter_verdict(struct filter *f)
+{
+	static const struct {
+		int code;
+		uint32_t class_;
+	} codes[] = {{2, QF_DISCARD}, {99, QF_DISCARD}, {31, QF_REJECT},
+	    {100, QF_REJECT}, {71, QF_DEFER}, {111, QF_DEFER}};
+	struct qf_verdict v = {.size = sizeof v};
+
+	filter_say(f, QF_LOG_INFO, "exit code %d", f->code);
+	if (f->code == 88)
+		return own_text(f);
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		if (codes[i].code == f->code) {
+			v.class_ = codes[i].class_;
+			return f->h->verdict(f->m, &v);
+		}
+	}
+	return QF_ENOENT;
+}
