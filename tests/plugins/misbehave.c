@@ -214,6 +214,22 @@ static int32_t mark(const struct qf_host *h, struct qf_msg *m)
 	return QF_PASS;
 }
 
+/* Takes back what `mark` did. */
+static int32_t unmark(const struct qf_host *h, struct qf_msg *m)
+{
+	int32_t i = h->header_find(m, "X-Trace", 0);
+
+	return i < 0 || h->header_delete(m, (uint32_t)i) < 0 ? QF_BROKEN
+							     : QF_PASS;
+}
+
+static int32_t nothing(const struct qf_host *h, struct qf_msg *m)
+{
+	(void)h;
+	(void)m;
+	return QF_PASS;
+}
+
 static const struct act {
 	const char *name;
 	int32_t (*run)(const struct qf_host *h, struct qf_msg *m);
@@ -244,6 +260,8 @@ static const struct act {
     {"accept", accept_all},
     {"readdress", readdress},
     {"mark", mark},
+    {"unmark", unmark},
+    {"nothing", nothing},
 };
 
 static int32_t message(const struct qf_host *h, struct qf_msg *m, void *state)
