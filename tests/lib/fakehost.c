@@ -374,6 +374,8 @@ const struct qf_host fakehost = {
     .env_take = env_take,
 };
 
+const struct qf_host *fakehost_table = &fakehost;
+
 int32_t fakehost_load(struct qf_conf *c, const char *path,
     const char *controldir, const char *const *settings)
 {
@@ -401,7 +403,7 @@ int32_t fakehost_open(struct qf_conf *c, const char *path,
 	int32_t rc = fakehost_load(c, path, controldir, settings);
 
 	if (rc == 0 && c->plugin->init != NULL) {
-		rc = c->plugin->init(&fakehost, c, &c->state);
+		rc = c->plugin->init(fakehost_table, c, &c->state);
 		if (rc < 0)
 			c->state = NULL;
 	}
@@ -411,7 +413,7 @@ int32_t fakehost_open(struct qf_conf *c, const char *path,
 void fakehost_close(struct qf_conf *c)
 {
 	if (c->state != NULL && c->plugin->fini != NULL)
-		c->plugin->fini(&fakehost, c->state);
+		c->plugin->fini(fakehost_table, c->state);
 	/* The library stays: leak checkers name functions after the end. */
 	for (size_t i = 0; i < c->list_names.n; i++)
 		qf_lines_free(&c->lists[i]);
@@ -445,7 +447,7 @@ void fakehost_run_fd(struct qf_msg *m, struct qf_conf *c, int fd,
 	}
 	for (; *rcpt != NULL; rcpt++)
 		qf_envelope_add_rcpt(&m->envelope, qf_span(*rcpt));
-	m->class_ = c->plugin->message(&fakehost, m, c->state);
+	m->class_ = c->plugin->message(fakehost_table, m, c->state);
 	if (m->class_ < 0 || m->class_ == QF_REJECT || m->class_ == QF_DEFER ||
 	    m->class_ == QF_BROKEN)
 		qf_edits_clear(&m->edits);

@@ -51,6 +51,8 @@ struct qf_msg {
 };
 
 extern const struct qf_host fakehost;
+/* What plugins are given: fakehost, or what a test puts here. */
+extern const struct qf_host *fakehost_table;
 
 /* Opens PATH and calls init(): its result, or QF_EPLUGIN, QF_ESYMBOL,
  * QF_ECONF for a missing control directory. settings ends with NULL. */
