@@ -131,5 +131,5 @@ bool qf_spool_is_private(int fd)
 	if (seals >= 0 && (seals & needed) == needed)
 		return true;
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 &&
-	       (flags & O_ACCMODE) == O_RDONLY;
+	       st.st_uid == geteuid() && (flags & O_ACCMODE) == O_RDONLY;
 }

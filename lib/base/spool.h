@@ -38,8 +38,9 @@ int qf_spool_finish(struct qf_spool *s, struct qf_err *e);
 void qf_spool_close(struct qf_spool *s);
 
 /* Can nobody change what fd names any more? True for a sealed memfd, and for
- * an unlinked file that is open for reading only, as qf_spool_finish() leaves
- * it: only a process of the same user could still reach its bytes. */
+ * an unlinked file of ours that is open for reading only, as
+ * qf_spool_finish() leaves it: only a process of the same user could still
+ * reach its bytes. */
 bool qf_spool_is_private(int fd);
 
 #endif

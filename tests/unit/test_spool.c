@@ -93,6 +93,11 @@ static void test_border(void **state)
 	assert_int_equal(0, fstat(s.fd, &st));
 	assert_int_equal(0, st.st_nlink);
 	assert_int_equal(0600, st.st_mode & 07777);
+	/* somebody else's could be open for writing elsewhere */
+	if (geteuid() == 0) {
+		assert_int_equal(0, fchown(s.fd, 65534, (gid_t)-1));
+		assert_false(qf_spool_is_private(s.fd));
+	}
 	qf_spool_close(&s);
 	assert_int_equal(before, unit_open_fds());
 }
