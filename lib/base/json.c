@@ -2,7 +2,9 @@
 
 #include <assert.h>
 
-/* Every other byte in front of an escape that has a letter. */
+#include "lib/base/utf8.h"
+
+/* Escapes that have a letter. */
 static const struct {
 	char byte, letter;
 } escapes[] = {
@@ -14,47 +16,6 @@ static const struct {
     {'\r', 'r'},
     {'\t', 't'},
 };
-
-/* The well-formed sequences (Unicode, table 3-7): first byte, the limits of
- * the second one, length. */
-static const struct {
-	unsigned char from, to, low, high;
-	unsigned n;
-} utf8[] = {
-    {0xc2, 0xdf, 0x80, 0xbf, 2},
-    {0xe0, 0xe0, 0xa0, 0xbf, 3},
-    {0xe1, 0xec, 0x80, 0xbf, 3},
-    {0xed, 0xed, 0x80, 0x9f, 3},
-    {0xee, 0xef, 0x80, 0xbf, 3},
-    {0xf0, 0xf0, 0x90, 0xbf, 4},
-    {0xf1, 0xf3, 0x80, 0xbf, 4},
-    {0xf4, 0xf4, 0x80, 0x8f, 4},
-};
-
-/* How many bytes of s are the character at its start: 0 when they are none,
- * and then *bad of them are to be replaced by one mark. */
-static size_t sequence(struct qf_span s, size_t *bad)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-
-	*bad = 1;
-	if (p[0] < 0x80)
-		return 1;
-	for (size_t i = 0; i < sizeof utf8 / sizeof *utf8; i++) {
-		if (p[0] < utf8[i].from || p[0] > utf8[i].to)
-			continue;
-		for (size_t k = 1; k < utf8[i].n; k++) {
-			unsigned char low = k == 1 ? utf8[i].low : 0x80;
-			unsigned char high = k == 1 ? utf8[i].high : 0xbf;
-
-			*bad = k;
-			if (k == s.n || p[k] < low || p[k] > high)
-				return 0;
-		}
-		return utf8[i].n;
-	}
-	return 0;
-}
 
 static bool add_escape(struct qf_buf *out, char c)
 {
@@ -75,13 +36,14 @@ static void add_string(struct qf_buf *out, struct qf_span s)
 {
 	qf_buf_addc(out, '"');
 	while (s.n > 0) {
-		size_t bad, n = sequence(s, &bad);
+		unsigned point;
+		size_t n = qf_utf8_char(s.p, s.n, &point);
 
 		if (n == 0)
 			qf_buf_adds(out, "\xef\xbf\xbd");
 		else if (n > 1 || !add_escape(out, *s.p))
 			qf_buf_add(out, s.p, n);
-		n = n == 0 ? bad : n;
+		n += n == 0;
 		s = qf_span_n(s.p + n, s.n - n);
 	}
 	qf_buf_addc(out, '"');
