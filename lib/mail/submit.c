@@ -81,14 +81,20 @@ static void quiet_end(const struct quiet *q)
 }
 
 /* The words of the command to run. */
-static int choose(struct qf_strv *argv, const char *program, struct qf_err *e)
+static int choose(struct qf_strv *argv, const struct qf_submit_options *options,
+    struct qf_err *e)
 {
 	const char *env = qf_env("QMAILQUEUE");
 	struct qf_buf path = QF_BUF_INIT;
 	struct qf_err why;
 
-	if (program != NULL) {
-		qf_strv_add(argv, program);
+	if (options->argv != NULL) {
+		for (char *const *word = options->argv; *word != NULL; word++)
+			qf_strv_add(argv, *word);
+		return 0;
+	}
+	if (options->program != NULL) {
+		qf_strv_add(argv, options->program);
 		return 0;
 	}
 	/* NULLQUEUE beats QMAILQUEUE, and qfront obeys it. */
@@ -207,7 +213,7 @@ int qf_submit_open(struct qf_submit **out,
 	    .heard = QF_BUF_INIT_MAX(ANSWER_MAX)};
 	s->deadline =
 	    options->deadline != 0 ? options->deadline : qf_deadline_in(DAY_MS);
-	rc = choose(&argv, options->program, e);
+	rc = choose(&argv, options, e);
 	if (rc == 0)
 		rc = qf_program_find(&path, argv.v[0], e);
 	if (rc == 0)

@@ -24,6 +24,8 @@
 struct qf_submit;
 
 struct qf_submit_options {
+	/* The words of a command; NULL: what `program` says. */
+	char *const *argv;
 	/* A path. NULL: QMAILQUEUE, a path or a command, its
 	 * program found as lib/base/program.h says; SBINDIR/qfront when it is
 	 * unset or empty, or when NULLQUEUE is set, which qfront obeys. */

@@ -1,0 +1,287 @@
+#!/usr/bin/env bats
+# Mail that is held: qfrontctl quarantine, and the sender's limits on it.
+
+bats_require_minimum_version 1.5.0
+
+load ../lib/common
+load ../lib/send
+
+setup() {
+	make_world
+	make_send_world
+}
+
+teardown() {
+	stop_peers
+}
+
+# hold SENDER RCPT... -- ATTRIBUTE...: queues the file m with attributes; its
+# id is in ID.
+hold() {
+	local addresses=() before
+
+	while [ "$1" != -- ]; do
+		addresses+=("$1")
+		shift
+	done
+	shift
+	[ -e m ] || message >m
+	{
+		envelope "${addresses[@]}"
+		printf '%s\0' "$@"
+	} >hold.e
+	before=$(held_ids)
+	"$SBIN/qfront-queue" 0<m 1<hold.e
+	ID=$(comm -13 <(echo "$before") <(held_ids))
+}
+
+held_ids() {
+	find "$QUEUEDIR/hold" -name '*.mess' -printf '%f\n' |
+		sed 's/\.mess$//' | sort
+}
+
+# The same as hold, for one that a spam filter holds.
+hold_spam() {
+	hold s@test.example a@x.example b@x.example -- \
+		'HOLD=9.1 points of 5' STAGE=spam CATEGORY=spam
+}
+
+quarantine() {
+	"$SBIN/qfrontctl" quarantine "$@"
+}
+
+# json PYTHON: what is printed of the JSON on standard input, which is `d`.
+json() {
+	"$PYTHON" -c "import json, sys
+d = json.load(sys.stdin)
+print($1)"
+}
+
+# The time since which it is held.
+set_age() {
+	touch -d "$2 seconds ago" "$QUEUEDIR/hold/$(($1 % 23))/$1"
+}
+
+@test "nothing is held" {
+	[ -z "$(quarantine list)" ]
+	[ "$(quarantine list --json)" = '[]' ]
+	[ "$(quarantine expire)" = '0 deleted, 0 held (0 bytes)' ]
+	rm -r "$QUEUEDIR/hold"
+	[ -z "$(quarantine list)" ]
+}
+
+@test "list: a line each, oldest first" {
+	hold_spam
+	one=$ID
+	hold '' $'odd\033[1m@x.example' -- 'HOLD=why'
+	two=$ID
+	set_age "$two" 400000
+	run -0 quarantine list
+	echo "$output"
+	[ "${#lines[@]}" -eq 3 ]
+	[[ ${lines[0]} =~ ^ID\ +AGE\ +SIZE\ +SENDER\ +RECIPIENTS\ +STAGE\ +CATEGORY\ +REASON$ ]]
+	[[ ${lines[1]} =~ ^$two\ +4d\ +[0-9]+\ +\<\>\ +odd\?\[1m@x.example\ +-\ +-\ +why$ ]]
+	[[ ${lines[2]} =~ ^$one\ +[0-9]+s\ +[0-9]+\ +s@test.example\ +a@x.example\ \+1\ +spam\ +spam\ +9.1\ points\ of\ 5$ ]]
+}
+
+@test "list --json: for programs" {
+	hold_spam
+	hold $'caf\351@x.example' $'\303\244@x.example' $'q"\\@x.example' \
+		-- 'HOLD=why' ROUTE=mx.example:26
+	set_age "$ID" 7200
+	quarantine list --json >out
+	[ "$(json 'len(d)' <out)" -eq 2 ]
+	[ "$(json 'd[0]["id"]' <out)" = "$ID" ]
+	[ "$(json 'd[0]["age"] in range(7200, 7300)' <out)" = True ]
+	[ "$(json 'd[0]["sender"]' <out)" = 'caf�@x.example' ]
+	[ "$(json '"|".join(d[0]["recipients"])' <out)" = \
+		'ä@x.example|q"\@x.example' ]
+	[ "$(json 'd[0]["route"], d[0]["stage"]' <out)" = \
+		"mx.example:26 None" ]
+	[ "$(json 'd[1]["stage"], d[1]["category"], d[1]["reason"]' <out)" = \
+		"spam spam 9.1 points of 5" ]
+	[ "$(json 'd[1]["size"]' <out)" -gt "$(wc -c <m)" ]
+}
+
+@test "show: envelope, reason and header; or the message alone" {
+	printf 'Subject: a \033[1m b\nX: caf\351\n folded\n\nbody \377\0end' >m
+	hold s@test.example a@x.example '' -- HOLD=why ROUTE=mx.example
+	run -0 quarantine show "$ID"
+	echo "$output"
+	[[ $output == "id:         $ID"$'\n'"held since: "*" ("*s\)* ]]
+	grep -q '^sender:     s@test.example$' <<<"$output"
+	grep -q '^recipient:  a@x.example$' <<<"$output"
+	grep -q '^recipient:  <>$' <<<"$output"
+	grep -q '^reason:     why$' <<<"$output"
+	grep -q '^route:      mx.example$' <<<"$output"
+	! grep -q '^stage:' <<<"$output"
+	grep -q '^Received: (qmail ' <<<"$output"
+	[[ $output == *$'\nSubject: a ?[1m b\nX: caf?\n folded' ]]
+	quarantine show --message "$ID" | tail -n +2 | cmp - m
+	quarantine show --json "$ID" >out
+	[ "$(json '"message" in d, d["id"], d["header"].splitlines()[1:]' \
+		<out)" = "False $ID ['Subject: a \\x1b[1m b', 'X: caf�', ' folded']" ]
+	quarantine show --message --json "$ID" >out
+	[ "$(json 'd["message"].endswith("\n\nbody \ufffd\0end")' <out)" = True ]
+}
+
+@test "release: it is delivered as if it had just come in" {
+	start_sink
+	control remotes "127.0.0.1 smtp port=$PORT"
+	ln -s "$PROTOCOLS/smtp" "$PROTOCOLDIR/smtp"
+	hold_spam
+	set_age "$ID" 2000000
+	send_once
+	[ "$status" -eq 0 ]
+	[ "$(held_ids)" = "$ID" ]
+	# It may be held for longer than mail may be queued.
+	exec 9<>"$QUEUEDIR/lock/trigger"
+	[ "$(quarantine release "$ID")" = "$ID released" ]
+	read -r -d '' -n 1 -t "$PATIENCE" -u 9
+	exec 9>&-
+	[ -z "$(held_ids)" ]
+	send_once
+	[ "$status" -eq 0 ]
+	queue_is_empty
+	[ "$("$PYTHON" -c 'import json; print(json.load(open("'"$SINK"'/1.json"))["rcpt_tos"])')" = \
+		"['a@x.example', 'b@x.example']" ]
+	tail -n +2 "$SINK/1.eml" | cmp - <(sed 's/$/\r/' m)
+}
+
+@test "release: a sender that runs takes it at once" {
+	control remotes 'mx ok'
+	control pausetime 3600
+	ok_module
+	hold_spam
+	start_sender
+	sees ' waiting '
+	quarantine release "$ID"
+	sees " end id=$ID"
+	stop_sender
+	[ "$(paste -sd' ' "$WORLD/rcpts")" = 'a@x.example b@x.example' ]
+	queue_is_empty
+}
+
+@test "release: a queue program of somebody else gets it, or it stays" {
+	export STUB=$BATS_TEST_TMPDIR/stub
+	control queueprog "$TESTLIB/stubqueue 'with words'"
+	hold_spam
+	CODE=31 run -1 quarantine release "$ID"
+	[[ $output == *"message $ID stays held: "*"/stubqueue refused it with code 31: "* ]]
+	[ "$(held_ids)" = "$ID" ]
+	[ "$(quarantine release "$ID")" = \
+		"$ID released to $TESTLIB/stubqueue" ]
+	queue_is_empty
+	tail -n +2 "$STUB.message" | cmp - m
+	# No attributes: it would not know them.
+	envelope s@test.example a@x.example b@x.example | cmp - "$STUB.envelope"
+}
+
+@test "release: a route is for our own queue" {
+	control queueprog "$TESTLIB/stubqueue"
+	hold s@test.example a@x.example -- HOLD=why ROUTE=mx.example
+	[ "$(quarantine release "$ID")" = "$ID released" ]
+	[ "$(files "$QUEUEDIR/todo")" -eq 1 ]
+}
+
+@test "release: qfront behind itself is an error" {
+	control queueprog "$SBIN/qfront"
+	hold_spam
+	run -111 quarantine release "$ID"
+	[[ $output == *"qfront itself"* ]]
+	[ "$(held_ids)" = "$ID" ]
+}
+
+@test "delete: nothing is left" {
+	hold_spam
+	one=$ID
+	hold_spam
+	[ "$(quarantine delete "$one" "$ID")" = "$one deleted
+$ID deleted" ]
+	queue_is_empty
+}
+
+@test "what is not held is named, and the others have their turn" {
+	hold_spam
+	held=$ID
+	enqueue s@test.example a@x.example
+	for action in release delete; do
+		run -1 quarantine "$action" 12 "$ID" x ../../etc
+		[ "${#lines[@]}" -eq 4 ]
+		[[ ${lines[0]} == *"no message 12 is held"* ]]
+		[[ ${lines[1]} == *"message $ID is not held, it is queued"* ]]
+		[[ ${lines[2]} == *"no message x is held"* ]]
+	done
+	run -1 quarantine show 12
+	[[ $output == *"no message 12 is held"* ]]
+	run -1 quarantine delete 12 "$held"
+	[[ ${lines[1]} == "$held deleted" ]]
+	[ "$(queued)" -eq 1 ]
+}
+
+@test "one that another program is at work on is left alone" {
+	hold_spam
+	exec 9<"$QUEUEDIR/hold/$((ID % 23))/$ID"
+	flock 9
+	for action in release delete; do
+		run -1 quarantine "$action" "$ID"
+		[[ $output == *"another program is at work on message $ID"* ]]
+	done
+	exec 9>&-
+	quarantine delete "$ID"
+}
+
+@test "wrong calls" {
+	for args in '' bogus 'list x' 'list --message' show 'show 1 2' release \
+		'release --json 1' delete 'expire 1' 'show --bogus 1'; do
+		# shellcheck disable=SC2086 # words
+		run -64 quarantine $args
+		[[ $output == 'usage: qfrontctl quarantine '* ]]
+	done
+	QUEUEDIR=$WORLD/none run -111 quarantine list
+	[[ $output == *"$WORLD/none"* ]]
+}
+
+@test "a damaged message is reported, the others are listed" {
+	hold_spam
+	good=$ID
+	hold_spam
+	printf 'X' >"$QUEUEDIR/hold/$((ID % 23))/$ID"
+	run -1 quarantine list
+	[[ $output == *"hold/$((ID % 23))/$ID is damaged"* ]]
+	[[ $output == *$'\n'"$good "* ]]
+	run -1 --separate-stderr quarantine list --json
+	[ "$(json 'd[0]["id"], len(d)' <<<"$output")" = "$good 1" ]
+	run -1 quarantine show "$ID"
+	[[ $output == *"is damaged"* ]]
+}
+
+@test "expire: what is too old, then the oldest of what is too much" {
+	control quarantinelifetime 1000
+	for age in 10 990 1100 20000; do
+		hold_spam
+		set_age "$ID" $age
+		ids+=("$ID")
+	done
+	run -0 quarantine expire
+	echo "$output"
+	[[ $output == *$'\n2 deleted, 2 held ('* ]]
+	grep -q "held message deleted id=${ids[3]} from=s@test.example rcpts=2 to=a@x.example,b@x.example bytes=[0-9]* reason=\"9.1 points of 5\" limit=quarantinelifetime" <<<"$output"
+	grep -q "held message deleted id=${ids[2]} " <<<"$output"
+	[ "$(quarantine list --json | json '[x["id"] for x in d]')" = \
+		"['${ids[1]}', '${ids[0]}']" ]
+	control quarantinelifetime 0
+	set_age "${ids[1]}" 200000000
+	size=$(quarantine list --json | json 'sum(x["size"] for x in d)')
+	control quarantinesize "$size"
+	[ "$(quarantine expire)" = "0 deleted, 2 held ($size bytes)" ]
+	control quarantinesize $((size - 1))
+	run -0 quarantine expire
+	[[ $output == *"deleted id=${ids[1]} "*" limit=quarantinesize"* ]]
+	[ "$(held_ids)" = "${ids[0]}" ]
+	# A wrong limit deletes nothing.
+	control quarantinesize 1x
+	run -111 quarantine expire
+	[[ $output == *"quarantinesize:1:"* ]]
+	[ "$(held_ids)" = "${ids[0]}" ]
+}
