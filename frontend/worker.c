@@ -162,7 +162,9 @@ static void apply_onerror(const struct qf_stage *s, struct qf_judgement *j)
 	    [QF_ONERROR_QUARANTINE] = QF_QUARANTINE};
 
 	j->class_ = class_of[s->onerror];
-	j->code = 0;
+	/* What the stage would have it called holds for waiting only. */
+	if (j->class_ != QF_DEFER)
+		j->code = 0;
 }
 
 /* The shadow of a stage is seen in the log, and nowhere else. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -21,6 +22,38 @@ struct state {
 	struct qf_child child;
 	int fd[QF_RUN_OUTS]; /* read ends, -1 at their end */
 };
+
+/* The group that runs, for a TERM that comes meanwhile. */
+static volatile sig_atomic_t group;
+static struct sigaction before;
+
+/* Takes the group along, then does what TERM did before. */
+static void on_term(int sig)
+{
+	if (group > 0)
+		kill(-(pid_t)group, SIGKILL);
+	if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+		before.sa_handler(sig);
+	} else if (before.sa_handler == SIG_DFL) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+}
+
+static void watch_term(const struct qf_child *c)
+{
+	struct sigaction sa = {.sa_handler = on_term};
+
+	group = c->pid;
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGTERM, &sa, &before);
+}
+
+static void forget_term(void)
+{
+	sigaction(SIGTERM, &before, NULL);
+	group = 0;
+}
 
 static void close_all(struct state *s)
 {
@@ -138,6 +171,11 @@ int qf_run(const struct qf_run *run, int *status, struct qf_err *e)
 	    .run = run, .child = QF_CHILD_NONE, .fd = {-1, -1, -1, -1}};
 	int rc = start(&s, e);
 
+	if (rc < 0) {
+		close_all(&s);
+		return rc;
+	}
+	watch_term(&s.child);
 	while (rc == 0) {
 		/* Asked in this order: what ended in time is not late, and
 		 * what it wrote is in the pipes. */
@@ -154,6 +192,7 @@ int qf_run(const struct qf_run *run, int *status, struct qf_err *e)
 		qf_child_finish(&s.child, QF_NEVER, status);
 	else
 		qf_child_stop(&s.child, rc == QF_ETIME ? GRACE_MS : 0, status);
+	forget_term();
 	close_all(&s);
 	return rc;
 }

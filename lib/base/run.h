@@ -1,7 +1,7 @@
 /*
  * A program run to its end, while what it writes is read and its deadline
  * watched. It is in a process group of its own; nothing of the group is left
- * when qf_run() returns.
+ * when qf_run() returns, or when TERM ends this process meanwhile.
  */
 #ifndef QF_BASE_RUN_H
 #define QF_BASE_RUN_H

@@ -84,7 +84,9 @@ uint64_t limits_output(const struct limits *l, uint64_t message)
 int64_t limits_time(const struct qf_host *h, struct qf_msg *m)
 {
 	int64_t ms = h->time_left(m);
-	int64_t reserve = ms / 10 < RESERVE_MS ? ms / 10 : RESERVE_MS;
 
-	return ms > reserve ? ms - reserve : 0;
+	/* Without a deadline there is nothing to keep back of. */
+	if (ms == INT64_MAX)
+		return ms;
+	return ms - (ms / 10 < RESERVE_MS ? ms / 10 : RESERVE_MS);
 }

@@ -121,12 +121,10 @@ static const struct qf_setting settings[] = {
 #define EFFECTS (QF_EFFECT_HEADER | QF_EFFECT_BODY | QF_EFFECT_DROP)
 QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, 0);
 
-static const struct qf_kind kinds[] = {
-    {.key = "engine",
-	.value = "qfilter",
-	.effects = EFFECTS | QF_EFFECT_RCPT | QF_EFFECT_SENDER},
-    {0},
-};
+#define KINDS(kind)                                                            \
+	kind("engine", "qfilter", EFFECTS | QF_EFFECT_RCPT | QF_EFFECT_SENDER, \
+	    0)
+QF_PLUGIN_KINDS(kinds, KINDS);
 
 const struct qf_plugin qf_plugin_v1 = {
     QF_PLUGIN_HEAD,

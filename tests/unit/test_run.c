@@ -67,6 +67,7 @@ static void fire(struct shot *s, const char *script)
 
 	s->rc = qf_run(&run, &s->status, &e);
 	assert_int_equal(fds, unit_open_fds());
+	assert_true(signal(SIGTERM, SIG_DFL) == SIG_DFL);
 	/* No child is left to be waited for. */
 	assert_int_equal(-1, waitpid(-1, NULL, WNOHANG));
 	assert_int_equal(ECHILD, errno);
@@ -246,34 +247,44 @@ static void test_limits(void **state)
 	clear(&s);
 }
 
-static void test_dies_with_us(void **state)
+/* A process that runs a script is ended by a signal; numbers that the script
+ * writes to the descriptor REPORT name others that must end then. */
+static void end_runner(int sig, const char *script, int numbers)
 {
+	char line[300], digits[64] = "", *at = digits;
 	int p[2];
-	char digits[32] = "";
-	pid_t pid, child;
+	pid_t pid;
 
-	(void)state;
 	assert_int_equal(0, pipe(p));
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct shot s = SHOT();
-		char script[80];
 
-		snprintf(script, sizeof script,
-		    "echo $$ >/proc/%d/fd/%d; exec tail -f /dev/null",
-		    (int)getpid(), p[1]);
-		fire(&s, script);
+		snprintf(line, sizeof line, "REPORT=/proc/%d/fd/%d; %s",
+		    (int)getpid(), p[1], script);
+		fire(&s, line);
 		_exit(0);
 	}
 	assert_true(read(p[0], digits, sizeof digits - 1) > 0);
-	child = atoi(digits);
-	assert_true(lives(child));
-	kill(pid, SIGKILL);
-	assert_int_equal(pid, waitpid(pid, NULL, 0));
-	await_death(child);
+	kill(pid, sig);
+	for (int status; waitpid(pid, &status, 0) == pid;)
+		assert_int_equal(sig, WTERMSIG(status));
+	while (numbers-- > 0)
+		await_death((pid_t)strtol(at, &at, 10));
 	close(p[0]);
 	close(p[1]);
+}
+
+static void test_dies_with_us(void **state)
+{
+	(void)state;
+	end_runner(SIGKILL, "echo $$ >$REPORT; exec tail -f /dev/null", 1);
+	end_runner(SIGTERM,
+	    "tail -f /dev/null >/dev/null 2>&1 & echo $$ $! >$REPORT; trap '' "
+	    "TERM; "
+	    "while :; do wait; done",
+	    2);
 }
 
 static void test_no_program(void **state)
