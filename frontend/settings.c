@@ -83,7 +83,15 @@ static void add_chain_line(struct qf_conf *c)
 		    c->stage->line);
 }
 
-/* QF_<PLUGIN>_<KEY>, in capitals, hyphens as underscores. */
+void qf_conf_variable(struct qf_buf *out, const char *plugin, const char *key)
+{
+	size_t start = out->len;
+
+	qf_buf_addf(out, "QF_%s_%s", plugin, key);
+	for (char *s = out->s + start; *s != '\0'; s++)
+		*s = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+}
+
 static void add_environment(struct qf_conf *c, const struct qf_setting *known)
 {
 	for (; known != NULL && known->key != NULL; known++) {
@@ -92,9 +100,7 @@ static void add_environment(struct qf_conf *c, const struct qf_setting *known)
 
 		if (!(known->flags & QF_SETTING_ENV))
 			continue;
-		qf_buf_addf(&name, "QF_%s_%s", c->stage->plugin, known->key);
-		for (char *s = name.s; *s != '\0'; s++)
-			*s = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+		qf_conf_variable(&name, c->stage->plugin, known->key);
 		value = qf_env(name.s);
 		if (value != NULL)
 			add(c, known->key, qf_span(value),

@@ -41,6 +41,10 @@ int qf_conf_load(struct qf_conf *c, const struct qf_ctl *ctl,
     const struct qf_setting *known, struct qf_problems *p);
 void qf_conf_free(struct qf_conf *c);
 
+/* Appends the name of the variable that may override a setting:
+ * QF_<PLUGIN>_<KEY>, in capitals, hyphens as underscores. */
+void qf_conf_variable(struct qf_buf *out, const char *plugin, const char *key);
+
 /* The setting that holds, or NULL. */
 const struct qf_conf_value *qf_conf_find(
     const struct qf_conf *c, const char *key);

@@ -23,6 +23,7 @@ struct qf_command {
 
 extern const struct qf_command qf_command_check;
 extern const struct qf_command qf_command_codes;
+extern const struct qf_command qf_command_plugins;
 extern const struct qf_command qf_command_quarantine;
 extern const struct qf_command qf_command_queue;
 

@@ -7,8 +7,13 @@
 #include "lib/base/log.h"
 #include "tools/command.h"
 
-static const struct qf_command *const commands[] = {&qf_command_check,
-    &qf_command_codes, &qf_command_quarantine, &qf_command_queue};
+static const struct qf_command *const commands[] = {
+    &qf_command_check,
+    &qf_command_codes,
+    &qf_command_plugins,
+    &qf_command_quarantine,
+    &qf_command_queue,
+};
 
 enum {
 	NCOMMANDS = sizeof commands / sizeof *commands

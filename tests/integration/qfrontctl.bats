@@ -148,3 +148,105 @@ check() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"$BATS_TEST_TMPDIR/none"* ]]
 }
+
+# A PLUGINDIR with what is good and what is not.
+plugin_dir() {
+	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins
+	mkdir plugins
+	cp "$PLUGINS"/{size,dkim}.so \
+		"$QF_BUILDDIR"/tests/plugins/.libs/{misbehave,old}.so plugins
+	echo 'not a plugin' >plugins/README
+}
+
+@test "plugins lists what each plugin declares and takes" {
+	plugin_dir
+	run "$SBIN/qfrontctl" plugins
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"size 1.0 (ABI 1.1): refuses large messages"* ]]
+	[[ $output == *"  max-message=: largest message in bytes"* ]]
+	[[ $output == *"  effects  header seal"* ]]
+	[[ $output == *"  flags    secret"* ]]
+	[[ $output == *"old 1.0 (ABI 1.0, no note): uses all of version 1.0"* ]]
+	[[ $output == *"  do=: what to do (or QF_MISBEHAVE_DO)"* ]]
+	[[ $output == *"  with kind=open instead:"* ]]
+	[[ $output != *README* ]]
+	# In order.
+	grep -E '^[a-z]+ [0-9]' <<<"$output" | sort -c
+}
+
+@test "plugins --json says the same to programs" {
+	plugin_dir
+	run "$SBIN/qfrontctl" plugins --json
+	echo "$output"
+	[ "$status" -eq 0 ]
+	"$PYTHON" - "$output" <<-'PY'
+		import json, sys
+		all = json.loads(sys.argv[1])
+		assert all["problems"] == []
+		by = {p["name"]: p for p in all["plugins"]}
+		assert list(by) == ["dkim", "misbehave", "old", "size"]
+		assert by["dkim"]["flags"] == ["secret"]
+		assert by["dkim"]["note"] and not by["old"]["note"]
+		assert by["old"]["abi"] == "1.0"
+		assert by["size"]["wants"] == []
+		assert "verdict" in by["size"]["needs"]
+		assert by["misbehave"]["kinds"] == [{"setting": "kind",
+		    "value": "open", "effects": ["header"], "flags": []}]
+		setting = by["misbehave"]["settings"][0]
+		assert setting["name"] == "do"
+		assert setting["variable"] == "QF_MISBEHAVE_DO"
+	PY
+}
+
+@test "plugins names every file that is no plugin of this host" {
+	plugin_dir
+	cp "$QF_BUILDDIR"/tests/plugins/.libs/{liar,needy,unbound}.so plugins
+	echo text >plugins/text.so
+	cp plugins/size.so plugins/wrong.so
+	cp plugins/size.so plugins/open.so
+	chmod 666 plugins/open.so
+	cat >crash.c <<-'C'
+		#include <signal.h>
+		static void start(void) __attribute__((constructor));
+		static void start(void)
+		{
+			raise(SIGKILL);
+		}
+	C
+	sed 's/raise(SIGKILL)/_exit(0)/; s/signal/unistd/' crash.c >leave.c
+	# shellcheck disable=SC2086 # the compiler may have arguments
+	for name in crash leave; do
+		$QF_CC -shared -fPIC -o plugins/$name.so $name.c
+	done
+	run "$SBIN/qfrontctl" plugins
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"plugin crash: crashed when it was loaded (signal 9)"* ]]
+	[[ $output == *"plugin leave: ended the process that loaded it"* ]]
+	[[ $output == *"plugin liar says flags 0"* ]]
+	[[ $output == *"plugin needy needs host services"* ]]
+	[[ $output == *"plugin open: "*"others can write it"* ]]
+	[[ $output == *"plugin text: "*"no shared object"* ]]
+	[[ $output == *"plugin unbound: "*qf_test_nowhere* ]]
+	[[ $output == *"plugin wrong calls itself \"size\""* ]]
+	# The others are listed all the same.
+	[[ $output == *"dkim 1.0"* && $output == *"size 1.0"* ]]
+	run "$SBIN/qfrontctl" plugins --json
+	[ "$status" -eq 1 ]
+	"$PYTHON" -c 'import json, sys
+all = json.loads(sys.argv[1])
+assert len(all["problems"]) == 8 and len(all["plugins"]) == 4' "$output"
+}
+
+@test "plugins without a folder, and with arguments that it does not know" {
+	PLUGINDIR=$BATS_TEST_TMPDIR/none run "$SBIN/qfrontctl" plugins
+	[ "$status" -eq 111 ]
+	[[ $output == *"$BATS_TEST_TMPDIR/none"* ]]
+	run "$SBIN/qfrontctl" plugins --frob
+	[ "$status" -eq 64 ]
+	mkdir empty
+	PLUGINDIR=$BATS_TEST_TMPDIR/empty run "$SBIN/qfrontctl" plugins --json
+	[ "$status" -eq 0 ]
+	[ "$output" = '{"plugins":[],"problems":[]}' ]
+}

@@ -51,6 +51,12 @@ imported() {
 	done
 }
 
+@test "every plugin loads, and its note says what it says" {
+	run "$QF_STAGE$QF_SBINDIR/qfrontctl" plugins
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
 @test "a plugin that shows or takes more is seen" {
 	cat >"$BATS_TEST_TMPDIR/bad.c" <<-'C'
 		extern int qf_log_level;
