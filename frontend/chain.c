@@ -337,8 +337,28 @@ void qf_chain_free(struct qf_chain *c)
 	*c = (struct qf_chain){0};
 }
 
-bool qf_stage_holds(const struct qf_stage *s, const struct qf_subject *subject)
+enum qf_skip qf_stage_skip(
+    const struct qf_stage *s, const struct qf_subject *subject, bool accepted)
 {
-	return qf_condition_holds(s->conditions, subject) &&
-	       qf_condition_holds(s->rcpts, subject);
+	if (accepted && !s->always)
+		return QF_SKIP_ACCEPTED;
+	if (qf_context_is_own_bounce(subject->context) && !s->always)
+		return QF_SKIP_BOUNCE;
+	if (!qf_condition_holds(s->conditions, subject) ||
+	    !qf_condition_holds(s->rcpts, subject))
+		return QF_SKIP_IF;
+	if (s->max != 0 && subject->size > s->max)
+		return QF_SKIP_MAX;
+	return QF_SKIP_NONE;
+}
+
+const char *qf_skip_name(uint32_t skip)
+{
+	static const char *const names[] = {[QF_SKIP_NONE] = "",
+	    [QF_SKIP_ACCEPTED] = "accepted",
+	    [QF_SKIP_BOUNCE] = "bounce",
+	    [QF_SKIP_IF] = "if",
+	    [QF_SKIP_MAX] = "max"};
+
+	return skip < sizeof names / sizeof *names ? names[skip] : "unknown";
 }

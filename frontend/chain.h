@@ -87,7 +87,19 @@ void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
     __attribute__((sentinel));
 void qf_chain_free(struct qf_chain *c);
 
-/* Does the stage run for such a message and recipient? */
-bool qf_stage_holds(const struct qf_stage *s, const struct qf_subject *subject);
+/* Why a stage does not run for a message. */
+enum qf_skip {
+	QF_SKIP_NONE, /* it ran, or was broken before */
+	QF_SKIP_ACCEPTED,
+	QF_SKIP_BOUNCE,
+	QF_SKIP_IF,
+	QF_SKIP_MAX
+};
+
+/* Is it to run for such a message and recipient? `accepted`: an earlier stage
+ * said ACCEPT. */
+enum qf_skip qf_stage_skip(
+    const struct qf_stage *s, const struct qf_subject *subject, bool accepted);
+const char *qf_skip_name(uint32_t skip);
 
 #endif

@@ -41,14 +41,24 @@ static int message_of(const struct run *r, const struct qf_group *g)
 	return g->version != NULL ? g->version->fd : r->d->message;
 }
 
+/* Does one hold keys and the other not? What is not known of a plugin before
+ * it is loaded, its worker finds out. */
+static bool are_of_two_kinds(const struct qf_stage *a, const struct qf_stage *b)
+{
+	return a->noted && b->noted &&
+	       ((a->flags ^ b->flags) & QF_FLAG_SECRET) != 0;
+}
+
 /* Where this group's next worker must stop: before a stage that may tell its
- * recipients apart, and where another group waits. */
+ * recipients apart or is not for its process, and where another group
+ * waits. */
 static size_t find_until(const struct run *r, const struct qf_group *g)
 {
 	const struct qf_chain *chain = r->d->chain;
 	size_t until = g->from + 1;
 
-	while (until < chain->n && !chain->stage[until].per_rcpt)
+	while (until < chain->n && !chain->stage[until].per_rcpt &&
+	       !are_of_two_kinds(&chain->stage[g->from], &chain->stage[until]))
 		until++;
 	for (size_t i = 0; i < r->groups->n; i++) {
 		const struct qf_group *other = r->groups->v[i];
@@ -200,28 +210,41 @@ static uint64_t size_of(int fd)
 	return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-/* Marks the recipients for which the group's next stage runs; how many. */
-static size_t choose_rcpts(
-    const struct run *r, const struct qf_group *g, bool *take)
+static struct qf_subject subject_of(
+    const struct run *r, const struct qf_group *g)
 {
-	const struct qf_stage *s = &r->d->chain->stage[g->from];
-	struct qf_subject subject = {.context = r->d->context,
+	return (struct qf_subject){.context = r->d->context,
 	    .envelope = &g->envelope,
 	    .size = size_of(message_of(r, g))};
+}
+
+/* Marks the recipients for which the group's next stage runs; how many, and
+ * why not for the others. */
+static size_t choose_rcpts(const struct run *r, const struct qf_group *g,
+    bool *take, enum qf_skip *why)
+{
+	const struct qf_stage *s = &r->d->chain->stage[g->from];
+	struct qf_subject subject = subject_of(r, g);
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->envelope.nrcpt; i++) {
+		enum qf_skip skip;
+
 		subject.rcpt = qf_envelope_rcpt(&g->envelope, i);
-		take[i] = qf_stage_holds(s, &subject);
+		skip = qf_stage_skip(s, &subject, g->accepted);
+		take[i] = skip == QF_SKIP_NONE;
 		n += take[i];
+		if (skip != QF_SKIP_NONE)
+			*why = skip;
 	}
 	return n;
 }
 
 /* Those for whom it does not run go round it. */
-static void skip_stage(const struct run *r, struct qf_group *g)
+static void skip_stage(
+    const struct run *r, struct qf_group *g, enum qf_skip why)
 {
-	const struct qf_trace t = {.skip = QF_SKIP_IF};
+	const struct qf_trace t = {.skip = why};
 	const struct qf_judgement j = {.class_ = QF_PASS};
 	const struct qf_observer *o = r->d->observer;
 	const struct qf_stage *s = &r->d->chain->stage[g->from++];
@@ -234,19 +257,32 @@ static void skip_stage(const struct run *r, struct qf_group *g)
 static void step_per_rcpt(struct run *r, struct qf_group *g)
 {
 	bool *take = qf_alloc((g->envelope.nrcpt + 1) * sizeof *take);
-	size_t n = choose_rcpts(r, g, take);
+	enum qf_skip why = QF_SKIP_IF;
+	size_t n = choose_rcpts(r, g, take, &why);
 
-	if (n == 0) {
-		skip_stage(r, g);
-	} else if (n < g->envelope.nrcpt) {
-		/* Those that were split off are next; they run, since all of
-		 * them do. */
-		qf_group_split(r->groups, g, take);
-		skip_stage(r, g);
-	} else {
+	if (n > 0 && n == g->envelope.nrcpt) {
 		run_part(r, g);
+	} else {
+		/* Those that are split off are next; they run, since it runs
+		 * for all of them. */
+		if (n > 0)
+			qf_group_split(r->groups, g, take);
+		skip_stage(r, g, why);
 	}
 	free(take);
+}
+
+/* No process is started for a stage that does not run. */
+static void step(struct run *r, struct qf_group *g)
+{
+	const struct qf_stage *s = &r->d->chain->stage[g->from];
+	const struct qf_subject subject = subject_of(r, g);
+	enum qf_skip why = qf_stage_skip(s, &subject, g->accepted);
+
+	if (why != QF_SKIP_NONE)
+		skip_stage(r, g, why);
+	else
+		run_part(r, g);
 }
 
 /* The group that is furthest behind, with all that are like it. */
@@ -306,7 +342,7 @@ int qf_dispatch(const struct qf_dispatch *d, struct qf_groups *out)
 		else if (d->chain->stage[g->from].per_rcpt)
 			step_per_rcpt(&r, g);
 		else
-			run_part(&r, g);
+			step(&r, g);
 		if (out->n > QF_GROUPS_MAX)
 			defer_crowd(&r);
 	}

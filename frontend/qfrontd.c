@@ -12,35 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/builtin.h"
-#include "frontend/chain.h"
-#include "frontend/check.h"
 #include "frontend/commit.h"
-#include "frontend/config.h"
 #include "frontend/dialect.h"
-#include "frontend/dispatch.h"
-#include "frontend/handoff.h"
 #include "frontend/outcome.h"
-#include "frontend/settle.h"
+#include "frontend/setup.h"
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
-#include "lib/base/paths.h"
 #include "lib/base/spool.h"
 #include "lib/mail/qqcode.h"
 #include "lib/mail/qqguard.h"
 
 struct once {
-	const struct qf_personality *as; /* or NULL */
-	struct qf_ctl ctl;
-	struct qf_frontend_config config;
-	struct qf_chain chain;
-	struct qf_next next;
+	struct qf_setup setup;
 	struct qf_envelope envelope;
 	struct qf_spool message;
-	struct qf_split split;
-	struct qf_groups groups;
 };
 
 /* Trouble never ends as 0: that would lose the message. */
@@ -54,13 +40,13 @@ static int fail(const char *event, const struct qf_err *e)
 
 /* What the control file says holds for the next program too. A caller that
  * reads texts from descriptor 2 finds no log there. */
-static void open_log(const struct once *o)
+static void open_log(const struct qf_setup *s)
 {
-	if (o->config.log != NULL) {
-		setenv("QFRONT_LOG", o->config.log, 0);
+	if (s->config.log != NULL) {
+		setenv("QFRONT_LOG", s->config.log, 0);
 		qf_qqguard_log("qfrontd");
 	}
-	if (qf_log_is_stderr() && qf_dialect_reads_stderr(o->config.dialect))
+	if (qf_log_is_stderr() && qf_dialect_reads_stderr(s->config.dialect))
 		qf_log_open("qfrontd", QF_LOG_TO_SYSLOG, QF_LOG_INFO);
 	qf_log_export();
 }
@@ -69,25 +55,14 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 {
 	struct qf_problems problems = {0};
 
-	if (qf_ctl_open(&o->ctl, qf_dir(QF_DIR_CONTROL), e) < 0 ||
-	    qf_frontend_config_load(&o->config, &o->ctl, e) < 0)
+	if (qf_setup_open(&o->setup, e) < 0)
 		return e->rc;
-	open_log(o);
+	open_log(&o->setup);
 	if (qf_next_check_depth(e) < 0)
 		return e->rc;
-	qf_builtin_chain(&o->chain, &o->ctl, o->as, argv, &problems);
-	qf_split_load(&o->split, &o->ctl, &problems);
-	if (problems.count > 0) {
+	if (qf_setup_chain(&o->setup, argv, &problems) < 0)
 		*e = problems.first;
-		return e->rc;
-	}
-	qf_check_read_notes(&o->ctl, &o->chain);
-	if (qf_check_chain(
-		&o->chain, o->config.timeoutchain * 1000, &problems) < 0) {
-		*e = problems.first;
-		return e->rc;
-	}
-	return qf_next_choose(&o->next, o->as, o->config.queueprog, argv, e);
+	return e->rc;
 }
 
 /* Keeps the message at a descriptor above the standard ones, which workers
@@ -113,7 +88,7 @@ static int secure_message(struct once *o, struct qf_err *e)
 static int refuse(const struct once *o, const struct qf_judgement *j)
 {
 	int code = qf_outcome_code(j);
-	int exit_code = qf_dialect_answer(o->config.dialect, j, code);
+	int exit_code = qf_dialect_answer(o->setup.config.dialect, j, code);
 
 	qf_log(QF_LOG_INFO, "refused",
 	    QF_KS("from", qf_envelope_sender(&o->envelope)),
@@ -128,7 +103,8 @@ static void log_hand_over(const struct once *o, const struct qf_plan *plan)
 		const struct qf_delivery *d = &plan->v[i];
 
 		qf_log(QF_LOG_INFO, "hand over",
-		    QF_KS("to", d->held ? "quarantine" : o->next.argv.v[0]),
+		    QF_KS(
+			"to", d->held ? "quarantine" : o->setup.next.argv.v[0]),
 		    QF_KS("from", qf_envelope_sender(&d->envelope)),
 		    QF_KU("rcpts", d->envelope.nrcpt),
 		    QF_KS("edited",
@@ -139,8 +115,6 @@ static void log_hand_over(const struct once *o, const struct qf_plan *plan)
 /* Does what the plan says: the exit code, unless another program took over. */
 static int carry_out(struct once *o, struct qf_plan *plan)
 {
-	struct qf_err e;
-
 	switch (plan->action) {
 	case QF_PLAN_REFUSE:
 		return refuse(o, &plan->judgement);
@@ -151,42 +125,15 @@ static int carry_out(struct once *o, struct qf_plan *plan)
 	case QF_PLAN_QUEUE:
 		break;
 	}
-	if (qf_next_check_filters(&o->next, &plan->taken, &e) < 0)
-		return fail("message refused", &e);
 	log_hand_over(o, plan);
-	return qf_commit(plan, &o->next);
-}
-
-/* Sends the message through the chain and says what came of it. */
-static int filter(struct once *o, struct qf_plan *plan, struct qf_err *e)
-{
-	struct qf_context context;
-	const struct qf_dispatch d = {.ctl = &o->ctl,
-	    .chain = &o->chain,
-	    .context = &context,
-	    .message = o->message.fd,
-	    .envelope = &o->envelope,
-	    .deadline = qf_deadline_in(o->config.timeoutchain * 1000)};
-	const struct qf_settle s = {.chain = &o->chain,
-	    .split = &o->split,
-	    .me = o->config.me,
-	    .message = o->message.fd,
-	    .envelope = &o->envelope};
-	int code;
-
-	qf_context_init(&context, &o->envelope);
-	code = qf_dispatch(&d, &o->groups);
-	if (code != 0)
-		return qf_dialect_answer(o->config.dialect, NULL, code);
-	if (qf_settle(plan, &s, &o->groups, e) < 0)
-		return fail("message refused", e);
-	return carry_out(o, plan);
+	return qf_commit(plan, &o->setup.next);
 }
 
 /* The exit code; returns only when no other program took over. */
 static int run(struct once *o, char *const *argv, struct qf_err *e)
 {
-	struct qf_plan plan = {0};
+	struct qf_groups groups = {0};
+	struct qf_plan plan;
 	int code;
 
 	if (secure_message(o, e) < 0 ||
@@ -195,30 +142,33 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 		return fail("message refused", e);
 	/* A caller holds and routes nothing. */
 	qf_attrs_remove_ours(&o->envelope.attrs);
-	code = filter(o, &plan, e);
+	code = qf_setup_filter(
+	    &o->setup, o->message.fd, &o->envelope, NULL, &groups, &plan);
+	if (code != 0)
+		code = qf_dialect_answer(o->setup.config.dialect, NULL, code);
+	else
+		code = carry_out(o, &plan);
 	qf_plan_free(&plan);
+	qf_groups_free(&groups);
 	return code;
 }
 
 static int once(const char *name, char *const *argv)
 {
-	struct once o = {.as = name != NULL ? qf_builtin_find(name) : NULL,
-	    .ctl = QF_CTL_NONE,
+	struct once o = {.setup = QF_SETUP_INIT,
 	    .envelope = QF_ENVELOPE_INIT,
 	    .message = QF_SPOOL_INIT};
 	struct qf_err e = {0};
 	int code;
 
+	if (name != NULL)
+		o.setup.as = qf_builtin_find(name);
 	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||
 	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0)
 		return fail("message refused", &e);
 	qf_open_std();
 	code = run(&o, argv, &e);
-	qf_groups_free(&o.groups);
-	qf_next_free(&o.next);
-	qf_chain_free(&o.chain);
-	qf_frontend_config_free(&o.config);
-	qf_ctl_close(&o.ctl);
+	qf_setup_free(&o.setup);
 	qf_envelope_free(&o.envelope);
 	qf_spool_close(&o.message);
 	return code;

@@ -5,17 +5,6 @@
 #include "frontend/outcome.h"
 #include "lib/base/log.h"
 
-const char *qf_skip_name(uint32_t skip)
-{
-	static const char *const names[] = {[QF_SKIP_NONE] = "",
-	    [QF_SKIP_ACCEPTED] = "accepted",
-	    [QF_SKIP_BOUNCE] = "bounce",
-	    [QF_SKIP_IF] = "if",
-	    [QF_SKIP_MAX] = "max"};
-
-	return skip < sizeof names / sizeof *names ? names[skip] : "unknown";
-}
-
 enum {
 	FIELDS_MAX = 12
 };

@@ -10,14 +10,6 @@
 #include "frontend/chain.h"
 #include "frontend/judgement.h"
 
-enum qf_skip {
-	QF_SKIP_NONE, /* it ran, or was broken before */
-	QF_SKIP_ACCEPTED,
-	QF_SKIP_BOUNCE,
-	QF_SKIP_IF,
-	QF_SKIP_MAX
-};
-
 struct qf_trace {
 	uint32_t skip;
 	uint32_t wanted; /* the class that the plugin returned */
@@ -29,7 +21,6 @@ struct qf_trace {
 	int64_t us, cpu_us;
 };
 
-const char *qf_skip_name(uint32_t skip);
 void qf_trace_log(const struct qf_stage *s, const struct qf_trace *t,
     const struct qf_judgement *j);
 

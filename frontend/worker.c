@@ -247,25 +247,16 @@ static void call(struct worker *w, const struct qf_stage *s, struct live *l,
 	settle_call(w, &m, out);
 }
 
-/* Why a stage does not run for this message. */
 static enum qf_skip reason_to_skip(
     const struct worker *w, const struct qf_stage *s)
 {
 	const struct qf_envelope *env = &w->txn.envelope;
-	struct qf_subject subject = {.context = &w->txn.context,
+	const struct qf_subject subject = {.context = &w->txn.context,
 	    .envelope = env,
 	    .size = w->txn.message.size,
 	    .rcpt = env->nrcpt > 0 ? qf_envelope_rcpt(env, 0) : NULL};
 
-	if (w->report.accepted && !s->always)
-		return QF_SKIP_ACCEPTED;
-	if (qf_context_is_own_bounce(&w->txn.context) && !s->always)
-		return QF_SKIP_BOUNCE;
-	if (!qf_stage_holds(s, &subject))
-		return QF_SKIP_IF;
-	if (s->max != 0 && subject.size > s->max)
-		return QF_SKIP_MAX;
-	return QF_SKIP_NONE;
+	return qf_stage_skip(s, &subject, w->report.accepted);
 }
 
 static int report_stage(struct worker *w, size_t stage,
