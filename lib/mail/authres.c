@@ -187,10 +187,20 @@ static void add_result(
 		qf_buf_addc(w->out, ';');
 }
 
+/* An id without what does not tell it from another: blanks around it, a dot at
+ * its end. */
+static struct qf_span bare(struct qf_span id)
+{
+	id = qf_span_trim(id);
+	if (id.n > 0 && id.p[id.n - 1] == '.')
+		id.n--;
+	return id;
+}
+
 bool qf_authres_is_id(const char *id)
 {
-	return id[0] != '\0' && strlen(id) <= QF_AUTHRES_WORD_MAX / 2 &&
-	       is_text(id);
+	return bare(qf_span(id)).n > 0 &&
+	       strlen(id) <= QF_AUTHRES_WORD_MAX / 2 && is_text(id);
 }
 
 int qf_authres_format(
@@ -298,17 +308,12 @@ static bool has_id(struct qf_span value, struct qf_span id)
 static bool claims(struct qf_span value, struct qf_span id)
 {
 	struct qf_buf b = QF_BUF_INIT;
-	struct qf_span found;
 	bool ours;
 
-	if (read_id(value, &b)) {
-		found = qf_span_trim(qf_buf_span(&b));
-		if (found.n > 0 && found.p[found.n - 1] == '.')
-			found.n--;
-		ours = qf_span_ieq(found, id);
-	} else {
+	if (read_id(value, &b))
+		ours = qf_span_ieq(bare(qf_buf_span(&b)), bare(id));
+	else
 		ours = has_id(value, id);
-	}
 	qf_buf_free(&b);
 	return ours;
 }

@@ -4,7 +4,7 @@ setup() {
 	# shellcheck source=tests/lint/sources.sh
 	source "$QF_SRCDIR/tests/lint/sources.sh"
 	cd "$QF_SRCDIR" || return
-	sources "$QF_SRCDIR" | grep -v '^tests/golden/' \
+	sources "$QF_SRCDIR" | grep -vE '^tests/(golden|fuzz/corpus)/' \
 		>"$BATS_TEST_TMPDIR/all"
 	grep '\.[ch]$' "$BATS_TEST_TMPDIR/all" >"$BATS_TEST_TMPDIR/c"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/c")" -gt 20 ]
