@@ -1,55 +1,61 @@
 /*
- * dkim: signs messages (RFC 6376) with rsa-sha256 through libopendkim.
+ * dkim: signs messages (RFC 6376) and verifies the signatures of others,
+ * through libopendkim. A stage does one of both: one that verifies reads what
+ * strangers wrote and never opens a key, and the host keeps it out of the
+ * processes that do.
  *
- * Configuration mistakes and broken keys stop the stage before the first
- * message, so mail waits. A message that has no key, or that no signature
- * would hold for, passes unsigned, and the log says why.
+ * Configuration mistakes and broken keys stop a stage that signs before the
+ * first message, so mail waits. A message that has no key, or that no
+ * signature would hold for, passes unsigned, and the log says why.
  */
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <qfront/plugin.h>
 
-#include "plugins/dkim/domain.h"
-#include "plugins/dkim/keytab.h"
-#include "plugins/dkim/signer.h"
-#include "plugins/dkim/wire.h"
+#include "plugins/dkim/setting.h"
+#include "plugins/dkim/sign.h"
+#include "plugins/dkim/verify.h"
 
-struct stage {
-	struct keytab keys;
-	struct signer *signer;
+enum mode {
+	MODE_SIGN,
+	MODE_VERIFY
 };
 
-__attribute__((format(printf, 4, 5))) static void say(const struct qf_host *h,
-    struct qf_msg *m, int32_t level, const char *fmt, ...)
-{
-	char text[800];
-	va_list ap;
+/* Exactly one is there. */
+struct stage {
+	struct sign *sign;
+	struct verify *verify;
+};
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	h->log(m, NULL, level, text);
-}
+/* Settings that only one of the modes has. */
+static const char *const only[][12] = {
+    [MODE_SIGN] = {"key", "extra-key", "expire", "missing-key", NULL},
+    [MODE_VERIFY] = {"refuse", "max-signatures", "min-bits", "body-length",
+	"unsigned-from", "signed-subject", "status-header", "dns-timeout",
+	"nameserver", NULL},
+};
 
-static int32_t check_mode(const struct qf_host *h, const struct qf_conf *c)
+static int32_t read_mode(
+    const struct qf_host *h, const struct qf_conf *c, int *mode)
 {
+	static const char *const words[] = {"sign", "verify", NULL};
 	struct qf_span s;
-	int32_t rc = h->conf_get(c, "mode", &s);
+	int32_t rc;
 
-	if (rc == QF_ENOENT || (rc == 0 && s.n == 4 && !memcmp(s.p, "sign", 4)))
-		return 0;
+	*mode = MODE_SIGN;
+	rc = setting_word(h, c, "mode", words, mode);
 	if (rc < 0)
 		return rc;
-	h->conf_error(c, "mode", NULL, 0,
-	    s.n == 6 && !memcmp(s.p, "verify", 6)
-		? "\"verify\" is not available in this version: use \"sign\" "
-		  "or remove the stage"
-		: "unknown mode: \"sign\" is the only one");
-	return QF_ECONF;
+	for (const char *const *key = only[*mode == MODE_SIGN]; *key != NULL;
+	     key++) {
+		if (h->conf_get(c, *key, &s) < 0)
+			continue;
+		h->conf_error(c, *key, NULL, 0,
+		    *mode == MODE_SIGN ? "this is for mode=verify"
+				       : "this is for mode=sign");
+		rc = QF_ECONF;
+	}
+	return rc;
 }
 
 static void fini(const struct qf_host *h, void *state)
@@ -57,8 +63,10 @@ static void fini(const struct qf_host *h, void *state)
 	struct stage *st = state;
 
 	(void)h;
-	signer_close(st->signer);
-	keytab_free(&st->keys);
+	if (st->sign != NULL)
+		sign_close(st->sign);
+	if (st->verify != NULL)
+		verify_close(st->verify);
 	free(st);
 }
 
@@ -66,15 +74,15 @@ static int32_t init(
     const struct qf_host *h, const struct qf_conf *c, void **state)
 {
 	struct stage *st = calloc(1, sizeof *st);
+	int mode;
 	int32_t rc;
 
 	if (st == NULL)
 		return QF_ENOMEM;
-	rc = check_mode(h, c);
+	rc = read_mode(h, c, &mode);
 	if (rc == 0)
-		rc = keytab_load(&st->keys, h, c, false);
-	if (rc == 0)
-		rc = signer_open(&st->signer);
+		rc = mode == MODE_SIGN ? sign_open(h, c, &st->sign)
+				       : verify_open(h, c, &st->verify);
 	if (rc < 0)
 		fini(h, st);
 	else
@@ -84,131 +92,80 @@ static int32_t init(
 
 static int32_t checkconf(const struct qf_host *h, const struct qf_conf *c)
 {
-	int32_t mode = check_mode(h, c);
-	struct keytab t;
-	int32_t rc = keytab_load(&t, h, c, true);
+	int mode;
+	int32_t rc = read_mode(h, c, &mode);
+	int32_t more =
+	    mode == MODE_SIGN ? sign_check(h, c) : verify_check(h, c);
 
-	keytab_free(&t);
-	return mode < 0 ? mode : rc;
-}
-
-/*
- * The key for a message, and the domain that it signs for: that of the From
- * field, which is what receivers compare (RFC 7489 section 3.1), or else that
- * of the envelope sender.
- */
-static const struct keytab_entry *choose_key(const struct stage *st,
-    const struct qf_host *h, struct qf_msg *m, struct qf_span from,
-    char domain[DOMAIN_SIZE])
-{
-	char aligned[DOMAIN_SIZE] = "";
-	bool has_from = domain_of_from(aligned, from);
-	const struct keytab_entry *e =
-	    has_from ? keytab_find(&st->keys, aligned) : NULL;
-	struct qf_span sender;
-
-	if (e != NULL) {
-		memcpy(domain, aligned, DOMAIN_SIZE);
-		return e;
-	}
-	if (h->sender(m, &sender) == 0 && domain_of_address(domain, sender))
-		e = keytab_find(&st->keys, domain);
-	if (e != NULL)
-		say(h, m, QF_LOG_INFO,
-		    "no key for the From domain %s: signing for the envelope "
-		    "sender's domain %s",
-		    has_from ? aligned : "(none)", domain);
-	else
-		say(h, m, QF_LOG_INFO, "not signed: no key for domain %s",
-		    has_from ? aligned : "(none in From)");
-	return e;
-}
-
-static int32_t broken(
-    const struct qf_host *h, struct qf_msg *m, const char *why)
-{
-	struct qf_verdict v = {
-	    .size = sizeof v,
-	    .class_ = QF_BROKEN,
-	    .text = "the message can not be signed",
-	};
-
-	say(h, m, QF_LOG_ERROR, "signing failed: %s", why);
-	return h->verdict(m, &v);
-}
-
-static int32_t sign(const struct stage *st, const struct qf_host *h,
-    struct qf_msg *m, struct wire *w)
-{
-	char domain[DOMAIN_SIZE], why[256];
-	const struct keytab_entry *e;
-	struct qf_span from;
-	char *value = NULL;
-	const char *unfit = signer_refuses(w, &from);
-	int32_t rc;
-
-	if (unfit != NULL) {
-		say(h, m, QF_LOG_WARN, "not signed: %s", unfit);
-		return QF_PASS;
-	}
-	e = choose_key(st, h, m, from, domain);
-	if (e == NULL)
-		return QF_PASS;
-	rc = signer_sign(st->signer, w, e, domain, &value, why);
-	if (rc == QF_EBUG)
-		return broken(h, m, why);
-	if (rc < 0)
-		return rc;
-	if (signer_signed_before(w, value)) {
-		say(h, m, QF_LOG_INFO,
-		    "not signed again: it has a signature d=%s s=%s of this "
-		    "body",
-		    domain, e->selector);
-	} else {
-		rc = h->header_insert(m, 0, "DKIM-Signature", value);
-		if (rc == 0)
-			say(h, m, QF_LOG_INFO, "signed d=%s s=%s a=rsa-sha256",
-			    domain, e->selector);
-	}
-	free(value);
-	return rc < 0 ? rc : QF_PASS;
+	return rc < 0 ? rc : more;
 }
 
 static int32_t message(const struct qf_host *h, struct qf_msg *m, void *state)
 {
-	struct wire w;
-	int32_t rc = wire_open(&w, h, m);
+	const struct stage *st = state;
 
-	if (rc == QF_ETOOLONG) {
-		say(h, m, QF_LOG_WARN,
-		    "not signed: the header has more than %d bytes",
-		    WIRE_HEADER_MAX);
-		rc = QF_PASS;
-	} else if (rc == 0) {
-		rc = sign(state, h, m, &w);
-	}
-	wire_close(&w);
-	return rc;
+	return st->sign != NULL ? sign_message(h, m, st->sign)
+				: verify_message(h, m, st->verify);
 }
 
 static const struct qf_setting settings[] = {
-    {.key = "mode", .help = "sign (the default)"},
+    {.key = "mode", .help = "sign (the default) or verify"},
+    {.key = "key",
+	.help = "sign: key file, % for the domain, when no table "
+		"has one"},
+    {.key = "extra-key", .help = "sign: key file of a second signature"},
+    {.key = "expire",
+	.help = "sign: seconds until signatures expire, 0 for "
+		"never (the default)"},
+    {.key = "missing-key",
+	.help = "sign: defer (the default), reject or pass mail whose key "
+		"file is not there"},
+    {.key = "refuse",
+	.help = "verify: letters of results that refuse mail, small ones for "
+		"a time (none)"},
+    {.key = "max-signatures", .help = "verify: how many are looked at (10)"},
+    {.key = "min-bits", .help = "verify: least bits of an RSA key (1024)"},
+    {.key = "body-length",
+	.help = "verify: yes: l= may leave some of the body out (no)"},
+    {.key = "unsigned-from",
+	.help = "verify: yes: From need not be signed "
+		"(no)"},
+    {.key = "signed-subject",
+	.help = "verify: yes: Subject must be signed "
+		"(no)"},
+    {.key = "status-header",
+	.help = "verify: write DKIM-Status: yes, no, or asked: when "
+		"DKIMVERIFY is set (the default)"},
+    {.key = "dns-timeout",
+	.help = "verify: seconds that all key lookups may take (20)"},
+    {.key = "nameserver",
+	.help = "verify: ADDRESS or ADDRESS:PORT to ask (those of the "
+		"system)"},
     {0},
 };
 
 #define NEEDS                                                                  \
-	(QF_GROUP_MESSAGE | QF_GROUP_ENVELOPE | QF_GROUP_EDIT |                \
-	    QF_GROUP_VERDICT | QF_GROUP_CONFIG | QF_GROUP_LOG)
+	(QF_GROUP_MESSAGE | QF_GROUP_HEADER | QF_GROUP_ENVELOPE |              \
+	    QF_GROUP_CONTEXT | QF_GROUP_EDIT | QF_GROUP_VERDICT |              \
+	    QF_GROUP_CONFIG | QF_GROUP_LOG)
+#define WANTS   (QF_GROUP_AUTHRES | QF_GROUP_RUN)
 #define EFFECTS (QF_EFFECT_HEADER | QF_EFFECT_SEAL)
 #define FLAGS   QF_FLAG_SECRET
-QF_PLUGIN_NOTE(NEEDS, 0, EFFECTS, FLAGS);
+QF_PLUGIN_NOTE(NEEDS, WANTS, EFFECTS, FLAGS);
+#define KINDS(kind)                                                            \
+	kind("mode", "verify", QF_EFFECT_HEADER,                               \
+	    QF_FLAG_PARSER | QF_FLAG_NETWORK)
+QF_PLUGIN_KINDS(kinds, KINDS);
 
 const struct qf_plugin qf_plugin_v1 = {
     QF_PLUGIN_HEAD,
+    /* A host without kinds would verify among the keys. */
+    .abi_minor_needed = 1,
     .name = "dkim",
-    .version = "1.0",
-    .summary = "signs messages with DKIM (rsa-sha256)",
+    .version = "1.1",
+    .summary = "signs messages with DKIM, verifies signatures",
     .needs = NEEDS,
+    .wants = WANTS,
     .effects = EFFECTS,
     .flags = FLAGS,
     .settings = settings,
@@ -216,4 +173,5 @@ const struct qf_plugin qf_plugin_v1 = {
     .message = message,
     .fini = fini,
     .checkconf = checkconf,
+    .kinds = kinds,
 };

@@ -170,3 +170,19 @@ bool domain_of_from(char out[DOMAIN_SIZE], struct qf_span value)
 	domain.n = sc.n;
 	return sc.after_at && !sc.bad && domain_copy(out, domain, 2);
 }
+
+/* Is `top` the domain itself or above it? */
+static bool is_at_or_above(const char *top, const char *domain)
+{
+	size_t n = strlen(top), m = strlen(domain);
+
+	if (n > m || strchr(top, '.') == NULL)
+		return false;
+	return strcmp(domain + m - n, top) == 0 &&
+	       (n == m || domain[m - n - 1] == '.');
+}
+
+bool domain_aligned(const char *a, const char *b)
+{
+	return is_at_or_above(a, b) || is_at_or_above(b, a);
+}

@@ -24,4 +24,9 @@ bool domain_of_address(char out[DOMAIN_SIZE], struct qf_span address);
  * comments, quotes, groups and routes of RFC 5322 section 3.4 and 4.4. */
 bool domain_of_from(char out[DOMAIN_SIZE], struct qf_span value);
 
+/* Are both, in lower case, the same domain or one of them above the other?
+ * It takes two labels to be above: without a list of public suffixes that is
+ * as near as can be come to `relaxed` of RFC 7489 section 3.1.1. */
+bool domain_aligned(const char *a, const char *b);
+
 #endif

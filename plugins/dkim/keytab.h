@@ -16,13 +16,13 @@
 #include <qfront/plugin.h>
 
 #include "plugins/dkim/domain.h"
+#include "plugins/dkim/key.h"
 
-struct key;
+struct table_key;
 
 struct keytab_entry {
 	char pattern[DOMAIN_SIZE + 2]; /* lower case */
 	char selector[DOMAIN_SIZE];
-	const char *pem; /* the private key, NUL-terminated */
 	const struct key *key;
 	uint32_t line; /* in dkim.keys */
 };
@@ -30,16 +30,17 @@ struct keytab_entry {
 struct keytab {
 	struct keytab_entry *entry; /* sorted by pattern, then line */
 	size_t n, cap;
-	struct key *keys;
+	struct table_key *keys;
 };
 
 /*
  * Loads the list `keys` of the stage. Each mistake is reported by
- * conf_error(): QF_ECONF. With `advise`, what is allowed but unwise is logged.
- * QF_ENOMEM. Free it in any case.
+ * conf_error(): QF_ECONF. An `optional` table may be missing, and is empty
+ * then. With `advise`, what is allowed but unwise is logged. QF_ENOMEM. Free
+ * it in any case.
  */
 int32_t keytab_load(struct keytab *t, const struct qf_host *h,
-    const struct qf_conf *c, bool advise);
+    const struct qf_conf *c, bool optional, bool advise);
 void keytab_free(struct keytab *t);
 
 /* The entry for a domain in lower case, or NULL. */

@@ -135,8 +135,21 @@ const char *signer_refuses(const struct wire *w, struct qf_span *from)
 	return NULL;
 }
 
+/* Is the name in the list of starts of names? From is never left out. */
+static bool is_excluded(struct qf_span name, const char *list)
+{
+	while (list != NULL && *list != '\0') {
+		size_t n = strcspn(list, ":");
+
+		if (n > 0 && n <= name.n && strncasecmp(list, name.p, n) == 0)
+			return !name_is(name, "From");
+		list += n + (list[n] == ':');
+	}
+	return false;
+}
+
 /* Hands the fields that are signed to the library. */
-static DKIM_STAT feed_header(DKIM *d, const struct wire *w)
+static DKIM_STAT feed_header(DKIM *d, const struct wire *w, const char *exclude)
 {
 	struct wire_field f;
 	size_t at = 0;
@@ -144,7 +157,8 @@ static DKIM_STAT feed_header(DKIM *d, const struct wire *w)
 	while (wire_field_next(w, &at, &f) > 0) {
 		DKIM_STAT st;
 
-		if (!name_in(f.name, signed_fields))
+		if (!name_in(f.name, signed_fields) ||
+		    is_excluded(f.name, exclude))
 			continue;
 		st = dkim_header(d, (u_char *)(uintptr_t)f.raw.p, f.raw.n);
 		if (st != DKIM_STAT_OK)
@@ -154,9 +168,9 @@ static DKIM_STAT feed_header(DKIM *d, const struct wire *w)
 }
 
 /* Signs: a status of the library; *rc is an error of the host. */
-static DKIM_STAT feed(DKIM *d, struct wire *w, int32_t *rc)
+static DKIM_STAT feed(DKIM *d, struct wire *w, const char *exclude, int32_t *rc)
 {
-	DKIM_STAT st = feed_header(d, w);
+	DKIM_STAT st = feed_header(d, w, exclude);
 	struct qf_span run;
 
 	*rc = 0;
@@ -193,22 +207,49 @@ static int32_t explain(DKIM *d, DKIM_STAT st, char why[256])
 	return QF_EBUG;
 }
 
+const char *signer_algorithm(const struct key *k)
+{
+	return k->ed25519 ? "ed25519-sha256" : "rsa-sha256";
+}
+
+/* A handle for one signature, or NULL and *st. */
+static DKIM *begin(
+    const struct signer *s, const struct signature_plan *p, DKIM_STAT *st)
+{
+	uint64_t lifetime = p->lifetime;
+	bool simple = p->simple_header && !p->key->ed25519;
+	DKIM *d;
+
+	/* The library has it for all handles that are made after. */
+	*st = dkim_options(s->lib, DKIM_OP_SETOPT, DKIM_OPTS_SIGNATURETTL,
+	    &lifetime, sizeof lifetime);
+	if (*st != DKIM_STAT_OK)
+		return NULL;
+	d = dkim_sign(s->lib, (const u_char *)"message", NULL,
+	    (dkim_sigkey_t)(uintptr_t)p->key->pem, (const u_char *)p->selector,
+	    (const u_char *)p->domain,
+	    simple ? DKIM_CANON_SIMPLE : DKIM_CANON_RELAXED,
+	    p->simple_body ? DKIM_CANON_SIMPLE : DKIM_CANON_RELAXED,
+	    p->key->ed25519 ? DKIM_SIGN_ED25519SHA256 : DKIM_SIGN_RSASHA256, -1,
+	    st);
+	if (d != NULL && p->identity != NULL)
+		*st = dkim_set_signer(d, (const u_char *)p->identity);
+	return d;
+}
+
 int32_t signer_sign(const struct signer *s, struct wire *w,
-    const struct keytab_entry *e, const char *domain, char **value,
-    char why[256])
+    const struct signature_plan *plan, char **value, char why[256])
 {
 	DKIM_STAT st;
 	u_char *p = NULL;
 	size_t n = 0;
 	int32_t rc = 0;
-	DKIM *d = dkim_sign(s->lib, (const u_char *)"message", NULL,
-	    (dkim_sigkey_t)(uintptr_t)e->pem, (const u_char *)e->selector,
-	    (const u_char *)domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED,
-	    DKIM_SIGN_RSASHA256, -1, &st);
+	DKIM *d = begin(s, plan, &st);
 
 	if (d == NULL)
 		return explain(NULL, st, why);
-	st = feed(d, w, &rc);
+	if (st == DKIM_STAT_OK)
+		st = feed(d, w, plan->exclude, &rc);
 	if (st == DKIM_STAT_OK && rc == 0)
 		st = dkim_getsighdr_d(d, strlen(SIGNATURE ": "), &p, &n);
 	if (rc == 0 && st != DKIM_STAT_OK)

@@ -222,9 +222,9 @@ print(json.dumps(json.load(open(sys.argv[1]))[sys.argv[2]]))' \
 	message >m
 	for mistake in 'chmod 644 plugins/s1.pem' \
 		'echo nonsense >plugins/s1.pem' 'rm plugins/s1.pem' \
-		'openssl genpkey -algorithm ED25519 -out plugins/s1.pem' \
+		'openssl genpkey -algorithm X25519 -out plugins/s1.pem' \
 		'echo test.example s1 >plugins/dkim.keys' \
-		'rm plugins/dkim.keys' 'echo dkim mode=verify >chain' \
+		'rm plugins/dkim.keys' 'echo dkim mode=seal >chain' \
 		'echo size >>chain' 'echo size max-message=many >>chain'; do
 		cp -Rp "$CONTROLDIR" saved
 		(cd "$CONTROLDIR" && umask 077 && eval "$mistake")

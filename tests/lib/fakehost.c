@@ -147,6 +147,21 @@ static int32_t env_take(struct qf_msg *m, const char *name)
 	return 0;
 }
 
+static int32_t authres_add(struct qf_msg *m, const struct qf_authres *r)
+{
+	struct qf_buf b = QF_BUF_INIT;
+
+	qf_buf_addf(&b, "%s=%s", r->method, r->result);
+	if (r->reason != NULL)
+		qf_buf_addf(&b, " reason=\"%s\"", r->reason);
+	for (uint32_t i = 0; i < r->nprops; i++)
+		qf_buf_addf(&b, " %s.%s=%s", r->props[i].type,
+		    r->props[i].property, r->props[i].value);
+	qf_strv_add(&m->conf->authres, b.s);
+	qf_buf_free(&b);
+	return 0;
+}
+
 static int32_t note_get(struct qf_msg *m, const char *key, struct qf_span *out)
 {
 	return lookup(&m->conf->notes, key, out);
@@ -340,7 +355,8 @@ const struct qf_host fakehost = {
     .abi_minor = QF_ABI_MINOR,
     .groups = QF_GROUP_MESSAGE | QF_GROUP_HEADER | QF_GROUP_ENVELOPE |
 	      QF_GROUP_CONTEXT | QF_GROUP_EDIT | QF_GROUP_VERDICT |
-	      QF_GROUP_CONFIG | QF_GROUP_LOG | QF_GROUP_SHARE | QF_GROUP_RUN,
+	      QF_GROUP_CONFIG | QF_GROUP_LOG | QF_GROUP_SHARE |
+	      QF_GROUP_AUTHRES | QF_GROUP_RUN,
     .size_of = size_of,
     .span_next = span_next,
     .crlf_next = crlf_next,
@@ -368,6 +384,7 @@ const struct qf_host fakehost = {
     .conf_error = conf_error,
     .log = log_line,
     .note_get = note_get,
+    .authres_add = authres_add,
     .time_left = time_left,
     .waited = waited,
     .env_next = env_next,
@@ -428,6 +445,7 @@ void fakehost_close(struct qf_conf *c)
 	qf_strv_free(&c->env);
 	qf_strv_free(&c->taken);
 	qf_strv_free(&c->waited);
+	qf_strv_free(&c->authres);
 	qf_ctl_close(&c->ctl);
 }
 

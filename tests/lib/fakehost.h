@@ -24,6 +24,7 @@ struct qf_conf {
 	struct qf_strv settings; /* key=value */
 	struct qf_strv mistakes; /* "key: text" or "list:line: text" */
 	struct qf_strv log;      /* "level text" */
+	struct qf_strv authres;  /* "method=result type.property=value" */
 	struct qf_lines *lists;  /* of names as in list_names */
 	struct qf_strv list_names;
 	struct qf_strv paths;

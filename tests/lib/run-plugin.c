@@ -7,7 +7,8 @@
  * Prints the log, mistakes and the verdict on standard error; exits with the
  * class of the verdict, 100 when init() fails, 101 when message() fails. With
  * -c it only checks the settings: 0, or 100. -x says something of where the
- * message comes from. -n runs it again and again in the one stage.
+ * message comes from; its caller's variables are ours. -n runs it again and
+ * again in the one stage.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,8 @@ int main(int argc, char **argv)
 	rc = (check ? fakehost_load : fakehost_open)(&c, argv[optind],
 	    argv[optind + 1], (const char *const *)argv + optind + 2);
 	c.context = context;
+	for (char **variable = environ; *variable != NULL; variable++)
+		qf_strv_add(&c.env, *variable);
 	if (rc == 0 && check && c.plugin->checkconf != NULL)
 		rc = c.plugin->checkconf(&fakehost, &c);
 	if (rc < 0)
@@ -81,6 +84,9 @@ int main(int argc, char **argv)
 		rc = run(&c, from, (const char *const *)rcpt.v, times);
 	print_all("mistake", &c.mistakes);
 	print_all("log", &c.log);
+	print_all("taken", &c.taken);
+	print_all("waited", &c.waited);
+	print_all("authres", &c.authres);
 	fakehost_close(&c);
 	qf_strv_free(&rcpt);
 	return rc;

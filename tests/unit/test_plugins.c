@@ -205,28 +205,60 @@ static void test_example_edges(void **state)
 
 static void test_dkim_mistakes(void **state)
 {
-	static const char *const verify[] = {"mode=verify", NULL};
-	static const char *const other[] = {"mode=signs", NULL};
+	static const char *const verify[] = {"mode=verify", "key=k",
+	    "refuse=A-Z", "max-signatures=0", "status-header=maybe",
+	    "nameserver=localhost", NULL};
+	static const char *const sign[] = {
+	    "mode=signs", "refuse=S", "expire=soon", NULL};
 	struct qf_conf c;
 
 	(void)state;
 	assert_int_equal(
 	    QF_ECONF, fakehost_open(&c, plugin("dkim"), control, verify));
-	assert_int_equal(1, c.mistakes.n);
-	assert_non_null(strstr(c.mistakes.v[0],
-	    "mode: \"verify\" is not available in this version"));
+	assert_string_equal("key: this is for mode=sign", c.mistakes.v[0]);
 	/* A check tells of all mistakes. */
+	qf_strv_free(&c.mistakes);
+	assert_int_equal(QF_ECONF, c.plugin->checkconf(&fakehost, &c));
+	assert_int_equal(5, c.mistakes.n);
+	assert_non_null(strstr(c.mistakes.v[1], "refuse: use letters"));
+	assert_string_equal("max-signatures: \"0\" is no number from 1 to 100",
+	    c.mistakes.v[2]);
+	assert_string_equal(
+	    "status-header: \"maybe\" is not one of: no, yes, asked",
+	    c.mistakes.v[3]);
+	assert_non_null(strstr(c.mistakes.v[4], "nameserver: write an IPv4"));
+	fakehost_close(&c);
+
+	assert_int_equal(
+	    QF_ECONF, fakehost_open(&c, plugin("dkim"), control, sign));
+	assert_string_equal(
+	    "mode: \"signs\" is not one of: sign, verify", c.mistakes.v[0]);
+	qf_strv_free(&c.mistakes);
 	assert_int_equal(QF_ECONF, c.plugin->checkconf(&fakehost, &c));
 	assert_int_equal(3, c.mistakes.n);
+	assert_non_null(strstr(c.mistakes.v[1], "expire: \"soon\""));
 	assert_non_null(strstr(c.mistakes.v[2], "keys:0: there is no such"));
-	fakehost_close(&c);
-	assert_int_equal(
-	    QF_ECONF, fakehost_open(&c, plugin("dkim"), control, other));
-	assert_string_equal(
-	    "mode: unknown mode: \"sign\" is the only one", c.mistakes.v[0]);
 	fakehost_close(&c);
 	assert_true(c.plugin->flags & QF_FLAG_SECRET);
 	assert_int_equal(QF_EFFECT_HEADER | QF_EFFECT_SEAL, c.plugin->effects);
+}
+
+/* Verifying holds no key and does not end the edits. */
+static void test_dkim_kinds(void **state)
+{
+	static const char *const verify[] = {"mode=verify", NULL};
+	const struct qf_kind *k;
+	struct qf_conf c;
+
+	(void)state;
+	assert_int_equal(0, fakehost_open(&c, plugin("dkim"), control, verify));
+	k = c.plugin->kinds;
+	assert_string_equal("mode", k->key);
+	assert_string_equal("verify", k->value);
+	assert_int_equal(QF_EFFECT_HEADER, k->effects);
+	assert_int_equal(QF_FLAG_PARSER | QF_FLAG_NETWORK, k->flags);
+	assert_null(k[1].key);
+	fakehost_close(&c);
 }
 
 int main(void)
@@ -238,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(test_example),
 	    cmocka_unit_test(test_example_edges),
 	    cmocka_unit_test(test_dkim_mistakes),
+	    cmocka_unit_test(test_dkim_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
