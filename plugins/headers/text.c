@@ -41,6 +41,7 @@ static const struct {
     {"tls.cipher", PART_CONTEXT, NULL},
     {"spf.result", PART_CONTEXT, NULL},
     {"submit.uid", PART_CONTEXT, NULL},
+    {"submit.pid", PART_CONTEXT, NULL},
     {"run.id", PART_CONTEXT, NULL},
     {"path", PART_CONTEXT, NULL},
 };
