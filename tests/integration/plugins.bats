@@ -98,7 +98,7 @@ send() {
 
 @test "archive: bounces" {
 	envelope '' rcpt@test.example >bounce
-	control chain archive
+	control chain 'archive always'
 	control plugins/archive.rules 'any all@arch.example'
 	send m bounce
 	envelope '' rcpt@test.example all@arch.example | cmp - got.envelope
@@ -106,4 +106,100 @@ send() {
 	send m bounce
 	[ "$status" -eq 0 ]
 	cmp bounce got.envelope
+}
+
+@test "limit: counts are kept from one run to the next" {
+	control chain 'limit dir=count'
+	control plugins/limit.rules 'auth messages=2 recipients=3 per=day' \
+		'auth unlimited for=news'
+	export AUTHINFO=joe
+	send
+	[ "$status" -eq 0 ]
+	cmp m got.message
+	cmp e got.envelope
+	[ "$(stat -c %a "$CONTROLDIR/count")" = 700 ]
+	[ "$(files "$CONTROLDIR/count")" -eq 1 ]
+	envelope sender@test.example a@x.example b@x.example c@x.example >three
+	send m three
+	[ "$status" -eq 71 ]
+	[[ $log == *'limit of 3 recipients a day for user joe is reached'* ]]
+	send
+	[ "$status" -eq 0 ]
+	send
+	[ "$status" -eq 71 ]
+	[[ $log == *'limit of 2 messages a day for user joe is reached'* ]]
+	control chain 'limit dir=count action=reject'
+	send
+	[ "$status" -eq 31 ]
+	AUTHINFO=ann send
+	[ "$status" -eq 0 ]
+	for _ in 1 2 3 4; do
+		AUTHINFO=news send
+		[ "$status" -eq 0 ]
+	done
+}
+
+@test "limit: of twenty at once exactly seven pass" {
+	skip_under_valgrind "twenty runs of three programs"
+	control chain 'limit dir=count'
+	control plugins/limit.rules 'auth messages=7 per=day' \
+		'uid messages=1000 per=day' 'sender recipients=1000 per=hour'
+	export AUTHINFO=joe
+	one() {
+		local status=0
+
+		inject m e /bin/sh -c 'exit 0' 2>"log.$1" || status=$?
+		echo "$status" >"status.$1"
+	}
+	for i in {1..20}; do
+		one "$i" 3>&- &
+	done
+	wait
+	cat log.*
+	[ "$(cat status.* | grep -cx 0)" -eq 7 ]
+	[ "$(cat status.* | grep -cx 71)" -eq 13 ]
+}
+
+@test "limit: a message whose stages run again is counted once" {
+	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins
+	mkdir "$PLUGINDIR"
+	install "$PLUGINS"/limit.so \
+		"$QF_BUILDDIR"/tests/plugins/.libs/misbehave.so "$PLUGINDIR"
+	control chain 'limit dir=count' 'misbehave do=crash onerror=pass'
+	control plugins/limit.rules 'auth messages=2 per=day'
+	export AUTHINFO=joe
+	send
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'name=limit verdict=pass' log.txt)" -eq 2 ]
+	send
+	[ "$status" -eq 0 ]
+	send
+	[ "$status" -eq 71 ]
+}
+
+@test "limit: counters that can not be used are for onerror to judge" {
+	control chain 'limit dir=count'
+	control plugins/limit.rules 'uid messages=2 per=day'
+	mkdir -m 777 "$CONTROLDIR/count"
+	send
+	[ "$status" -eq 71 ]
+	[[ $log == *"$CONTROLDIR/count can be written by others; chmod"* ]]
+	[ ! -e got.message ]
+	control chain 'limit dir=count onerror=pass'
+	send
+	[ "$status" -eq 0 ]
+}
+
+@test "limit: what is killed while it counts leaves no harm" {
+	control chain 'limit dir=count timeout=1'
+	control plugins/limit.rules 'uid messages=2 per=day'
+	send
+	[ "$status" -eq 0 ]
+	# A half-written file, as a process leaves it that is killed.
+	head -c 5 "$CONTROLDIR"/count/uid.* >"$CONTROLDIR/count/new"
+	send
+	[ "$status" -eq 0 ]
+	[ "$(files "$CONTROLDIR/count")" -eq 1 ]
+	send
+	[ "$status" -eq 71 ]
 }
