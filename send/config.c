@@ -51,6 +51,8 @@ int qf_send_config_load(
 	rc = qf_ctl_open(&c, dir, e);
 	if (rc == 0)
 		rc = qf_ctl_load(&c, qf_send_settings, cfg, e);
+	if (rc == 0)
+		rc = qf_ctl_load(&c, qf_expire_settings, &cfg->held, e);
 	if (rc == 0) {
 		fill_names(cfg);
 		rc = qf_remotes_load(&c, &cfg->remotes, e);

@@ -6,6 +6,7 @@
 
 #include "lib/base/ctl.h"
 #include "lib/base/err.h"
+#include "queue/expire.h"
 #include "send/remotes.h"
 
 struct qf_send_config {
@@ -14,9 +15,11 @@ struct qf_send_config {
 	char *me, *helohost;                  /* never NULL once loaded */
 	char *bounceto;                       /* or NULL */
 	struct qf_remotes remotes;
+	struct qf_expire_limits held;
 };
 
-/* The control files but `remotes`. */
+/* The control files but `remotes` and those of held mail
+ * (queue/expire.h). */
 extern const struct qf_ctl_item qf_send_settings[];
 
 /* The values without any control file. */

@@ -61,8 +61,10 @@ bool qf_jobs_have(const struct qf_jobs *jobs, const char *id)
 
 void qf_jobs_free(struct qf_jobs *jobs)
 {
-	for (size_t i = 0; i < jobs->n; i++)
+	for (size_t i = 0; i < jobs->n; i++) {
+		free(jobs->v[i].route);
 		free(jobs->v[i].answer);
+	}
 	free(jobs->v);
 	*jobs = (struct qf_jobs){0};
 }

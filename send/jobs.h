@@ -16,6 +16,7 @@ struct qf_job {
 	bool settled; /* no recipient is left: only its end is missing */
 	bool over;    /* nothing more to do in this run */
 	bool gone;    /* and it is no longer in the queue, or damaged */
+	char *route;  /* where it goes instead of to the remotes, or NULL */
 	char *answer; /* of an earlier remote, where it may be needed */
 };
 

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include "lib/base/alloc.h"
+#include "lib/mail/attrs.h"
 
 static const char file[] = "remotes";
+static const char default_protocol[] = "smtp";
 
 /* Printable and without space: it appears in logs, notes and a path. */
 static bool is_word(const char *s)
@@ -46,7 +48,8 @@ static void add(
 	new = &r->v[r->n++];
 	*new = (struct qf_remote){.line = line};
 	new->host = qf_strdup(words->v[0]);
-	new->protocol = qf_strdup(words->n > 1 ? words->v[1] : "smtp");
+	new->protocol =
+	    qf_strdup(words->n > 1 ? words->v[1] : default_protocol);
 	for (size_t i = 2; i < words->n; i++) {
 		const char *option = words->v[i];
 
@@ -98,13 +101,36 @@ int qf_remotes_load(
 	return rc;
 }
 
+int qf_remote_of_route(
+    struct qf_remote *out, const char *route, struct qf_err *e)
+{
+	struct qf_buf port = QF_BUF_INIT;
+	struct qf_route to;
+	int rc = qf_route_parse(&to, qf_span(route), e);
+
+	*out = (struct qf_remote){0};
+	if (rc < 0)
+		return rc;
+	qf_buf_addf(&port, "port=%u", to.port);
+	out->host = qf_strdup(to.host);
+	out->protocol = qf_strdup(default_protocol);
+	qf_strv_add(&out->options, port.s);
+	qf_buf_free(&port);
+	return 0;
+}
+
+void qf_remote_free(struct qf_remote *r)
+{
+	free(r->host);
+	free(r->protocol);
+	qf_strv_free(&r->options);
+	*r = (struct qf_remote){0};
+}
+
 void qf_remotes_free(struct qf_remotes *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		free(r->v[i].host);
-		free(r->v[i].protocol);
-		qf_strv_free(&r->v[i].options);
-	}
+	for (size_t i = 0; i < r->n; i++)
+		qf_remote_free(&r->v[i]);
 	free(r->v);
 	*r = (struct qf_remotes){0};
 }

@@ -15,7 +15,7 @@
 #include "lib/base/strv.h"
 
 struct qf_remote {
-	unsigned line; /* in the file */
+	unsigned line; /* in the file; 0: a route */
 	char *host;
 	char *protocol;         /* file name of the module */
 	struct qf_strv options; /* as the module reads them, without `--` */
@@ -31,6 +31,11 @@ struct qf_remotes {
  * empty. No remote that follows a wrong line is used either. */
 int qf_remotes_load(
     const struct qf_ctl *c, struct qf_remotes *out, struct qf_err *e);
+/* The server of a route (lib/mail/attrs.h), by the module smtp; QF_EFORMAT with
+ * out empty. */
+int qf_remote_of_route(
+    struct qf_remote *out, const char *route, struct qf_err *e);
+void qf_remote_free(struct qf_remote *r);   /* leaves it empty */
 void qf_remotes_free(struct qf_remotes *r); /* leaves it empty */
 
 #endif

@@ -1,377 +1,22 @@
 #include "send/run.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "lib/base/io.h"
 #include "lib/base/log.h"
-#include "send/bounce.h"
-#include "send/deliver.h"
-#include "send/schedule.h"
+#include "lib/mail/attrs.h"
+#include "queue/expire.h"
+#include "send/attempt.h"
 
-/* One message, and one remote that may take it. */
-struct attempt {
-	struct qf_run *run;
-	struct qf_job *job;
-	const struct qf_remote *remote; /* NULL: only to end it */
-	bool expired;                   /* longer than queuelifetime here */
-	bool last;                      /* no remote follows in this run */
-	struct qf_item item;
-	int message;
+enum {
+	EXPIRY_PAUSE_MS = 3600 * 1000
 };
 
-/* This message is left for the next run. */
-static void give_up(struct attempt *a, const char *event, struct qf_err *e)
-{
-	qf_log(QF_LOG_ERROR, event, QF_KS("id", a->job->id),
-	    QF_KS("error", e->text));
-	a->job->over = true;
-}
-
-/*
- * The queue does not take down that a message was delivered. To go on would
- * deliver again and again what it still holds, so the run ends here.
- */
-static void cannot_record(struct attempt *a, struct qf_err *e)
-{
-	give_up(a, "can not record a delivery; run ends", e);
-	a->run->failed = true;
-}
-
-static bool stopped(const struct qf_run *run)
+bool qf_run_is_stopped(const struct qf_run *run)
 {
 	qf_wake_read(run->wake);
 	return run->failed || run->wake->stop;
-}
-
-static size_t count_pending(const struct qf_item *item)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < item->rcpt.n; i++)
-		n += !item->done[i];
-	return n;
-}
-
-static int note(struct attempt *a, size_t i, const char *reason)
-{
-	struct qf_err e;
-	int rc = a->run->ops->note(a->run->store, &a->item, i, reason, &e);
-
-	if (rc < 0)
-		give_up(a, "can not write a note", &e);
-	else
-		qf_log(QF_LOG_WARN, "failed", QF_KS("id", a->job->id),
-		    QF_KS("rcpt", a->item.rcpt.v[i]), QF_KS("text", reason));
-	return rc;
-}
-
-static void note_all(
-    struct attempt *a, const size_t *set, size_t n, const char *reason)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (note(a, set[i], reason) < 0)
-			return;
-	}
-}
-
-/* The failed recipients, as failed/ID keeps them. */
-static int keep_failed(struct attempt *a, struct qf_err *e)
-{
-	struct qf_strv rcpt = {0};
-	struct qf_note n = {0};
-	int rc;
-
-	while (qf_note_next(&a->item.notes, &n))
-		qf_strv_add_span(&rcpt, n.rcpt);
-	rc = a->run->ops->fail(a->run->store, &a->item, &rcpt, e);
-	qf_strv_free(&rcpt);
-	return rc;
-}
-
-/* Tells the sender: false when that must be tried again later. */
-static bool bounce(struct attempt *a)
-{
-	const struct qf_send_config *cfg = a->run->cfg;
-	const char *sender = a->item.sender.s, *id = a->job->id;
-	const char *to = cfg->bounceto != NULL ? cfg->bounceto : sender;
-	struct qf_submit_result r;
-
-	if (!qf_bounce_wanted(sender)) {
-		qf_log(QF_LOG_WARN, "no bounce: null sender", QF_KS("id", id));
-		return true;
-	}
-	switch (qf_bounce_send(&a->item, a->message, cfg->me, to, &r)) {
-	case QF_BOUNCE_QUEUED:
-		a->run->bounces++;
-		qf_log(QF_LOG_INFO, "bounce queued", QF_KS("id", id),
-		    QF_KD("qp", r.pid), QF_KS("to", to));
-		return true;
-	case QF_BOUNCE_REFUSED:
-		qf_log(QF_LOG_ERROR, "bounce refused", QF_KS("id", id),
-		    QF_KS("to", to), QF_KD("code", r.code),
-		    QF_KS("text", r.text));
-		return true;
-	case QF_BOUNCE_NOT_NOW:
-		break;
-	}
-	qf_log(QF_LOG_WARN, "bounce deferred", QF_KS("id", id), QF_KS("to", to),
-	    QF_KD("code", r.code), QF_KS("text", r.text));
-	return false;
-}
-
-static bool finish(struct attempt *a, struct qf_err *e)
-{
-	a->job->over = true;
-	if (a->run->ops->finish(a->run->store, &a->item, e) < 0)
-		return false;
-	a->job->gone = true;
-	qf_log(QF_LOG_INFO, "end", QF_KS("id", a->job->id));
-	return true;
-}
-
-/* No recipient is left: what failed is kept and reported, then it goes. */
-static void end_message(struct attempt *a)
-{
-	struct qf_err e;
-	bool any_failed = a->item.notes.len > 0;
-
-	a->job->over = true;
-	if (any_failed && keep_failed(a, &e) < 0)
-		give_up(a, "can not keep a failed message", &e);
-	else if ((!any_failed || bounce(a)) && !finish(a, &e))
-		give_up(a, "can not remove a message", &e);
-}
-
-/* These have it. When nobody else waits for it the message goes at once,
- * without another write to the disk. */
-static void set_delivered(struct attempt *a, const size_t *set, size_t n)
-{
-	struct qf_err e;
-
-	if (n == count_pending(&a->item) && a->item.notes.len == 0) {
-		if (finish(a, &e))
-			return;
-		give_up(a, "can not remove a message", &e);
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (a->run->ops->mark(a->run->store, &a->item, set[i], &e) <
-		    0) {
-			cannot_record(a, &e);
-			return;
-		}
-	}
-}
-
-static void set_not_now(struct attempt *a, const size_t *set, size_t n,
-    const struct qf_answer *answer)
-{
-	struct qf_buf reason = QF_BUF_INIT;
-
-	qf_log(QF_LOG_INFO, "deferred", QF_KS("id", a->job->id),
-	    QF_KS("remote", a->remote->host), QF_KS("text", answer->text));
-	if (stopped(a->run))
-		return;
-	qf_reason_format(&reason, true, a->remote->host, answer->text);
-	/* Where this remote said nothing, what an earlier one said tells the
-	 * sender more. */
-	if (a->expired && a->last)
-		note_all(a, set, n,
-		    !answer->given && a->job->answer != NULL ? a->job->answer
-							     : reason.s);
-	else if (a->expired && answer->given) {
-		free(a->job->answer);
-		a->job->answer = qf_buf_detach(&reason);
-	}
-	qf_buf_free(&reason);
-}
-
-static void run_module(
-    struct attempt *a, const size_t *set, size_t n, struct qf_answer *answer)
-{
-	const struct qf_send_config *cfg = a->run->cfg;
-	const char **rcpt = qf_alloc((n + 1) * sizeof *rcpt);
-	struct qf_delivery d = {
-	    .protocols = a->run->protocols,
-	    .remote = a->remote,
-	    .helohost = cfg->helohost,
-	    .sender = a->item.sender.s,
-	    .rcpt = rcpt,
-	    .nrcpt = n,
-	    .message = a->message,
-	    .limit = cfg->sendtimeout == 0 ? QF_NEVER : cfg->sendtimeout * 1000,
-	    .wake = a->run->wake,
-	};
-
-	for (size_t i = 0; i < n; i++)
-		rcpt[i] = a->item.rcpt.v[set[i]];
-	qf_log(QF_LOG_INFO, "starting delivery", QF_KS("id", a->job->id),
-	    QF_KS("remote", a->remote->host),
-	    QF_KS("protocol", a->remote->protocol), QF_KU("rcpts", n));
-	qf_deliver(&d, answer);
-	free(rcpt);
-}
-
-static void deliver(struct attempt *a, const size_t *set, size_t n);
-
-/*
- * A module knows one result for all recipients. When it is not the same for
- * each of them, each half is tried alone, down to single recipients, so that
- * a bad address costs the others nothing and few bad ones among many need few
- * runs.
- */
-static void split(struct attempt *a, const size_t *set, size_t n,
-    const struct qf_answer *answer)
-{
-	struct qf_err e;
-
-	qf_log(QF_LOG_INFO, "not for all; splitting", QF_KS("id", a->job->id),
-	    QF_KS("remote", a->remote->host), QF_KS("text", answer->text));
-	/* From here on each result is worth a write. */
-	if (a->item.fresh &&
-	    a->run->ops->defer(a->run->store, &a->item, a->run->due, &e) < 0) {
-		give_up(a, "can not write the state", &e);
-		return;
-	}
-	deliver(a, set, n / 2);
-	deliver(a, set + n / 2, n - n / 2);
-}
-
-static void set_failed(
-    struct attempt *a, size_t i, const struct qf_answer *answer)
-{
-	struct qf_buf reason = QF_BUF_INIT;
-
-	qf_reason_format(&reason, false, a->remote->host, answer->text);
-	note(a, i, reason.s);
-	qf_buf_free(&reason);
-}
-
-static void deliver(struct attempt *a, const size_t *set, size_t n)
-{
-	struct qf_answer answer;
-
-	if (stopped(a->run) || a->job->over)
-		return;
-	run_module(a, set, n, &answer);
-	switch (answer.result) {
-	case QF_DELIVERED:
-		qf_log(QF_LOG_INFO, "delivered", QF_KS("id", a->job->id),
-		    QF_KS("remote", a->remote->host),
-		    QF_KS("text", answer.text));
-		set_delivered(a, set, n);
-		break;
-	case QF_SOME_NOT_NOW:
-		if (n > 1)
-			split(a, set, n, &answer);
-		else
-			set_not_now(a, set, n, &answer);
-		break;
-	case QF_NOT_NOW:
-		set_not_now(a, set, n, &answer);
-		break;
-	case QF_FAILED:
-		if (n > 1)
-			split(a, set, n, &answer);
-		else
-			set_failed(a, set[0], &answer);
-		break;
-	}
-}
-
-/* What no module can be given fails here and now. */
-static void refuse_addresses(struct attempt *a)
-{
-	const char *sender_wrong = qf_deliver_refuses(a->item.sender.s, false);
-
-	for (size_t i = 0; i < a->item.rcpt.n && !a->job->over; i++) {
-		const char *wrong = sender_wrong;
-
-		if (a->item.done[i])
-			continue;
-		if (wrong == NULL)
-			wrong = qf_deliver_refuses(a->item.rcpt.v[i], true);
-		if (wrong != NULL)
-			note(a, i, wrong);
-	}
-}
-
-static void deliver_pending(struct attempt *a)
-{
-	size_t *set, n = 0;
-
-	refuse_addresses(a);
-	set = qf_alloc((a->item.rcpt.n + 1) * sizeof *set);
-	for (size_t i = 0; i < a->item.rcpt.n; i++) {
-		if (!a->item.done[i])
-			set[n++] = i;
-	}
-	if (n > 0)
-		deliver(a, set, n);
-	free(set);
-}
-
-/* Opens the message: false when there is nothing to do for it. */
-static bool open_attempt(struct attempt *a)
-{
-	const struct qf_store_ops *ops = a->run->ops;
-	struct qf_err e;
-	int rc = ops->load(a->run->store, a->job->id, &a->item, &e);
-
-	if (rc == 0)
-		rc = a->message = ops->message(a->run->store, a->job->id, &e);
-	if (rc >= 0)
-		return true;
-	give_up(a, "can not open a message", &e);
-	a->job->gone = rc == QF_ENOENT;
-	return false;
-}
-
-/*
- * Writes down what a delivery left: with the last remote for the time of the
- * next attempt, before it only for a message that has no state yet.
- */
-static void write_state(struct attempt *a)
-{
-	bool marked = count_pending(&a->item) < a->item.rcpt.n;
-	struct qf_err e;
-
-	if (!a->item.fresh && !a->last)
-		return;
-	if (a->run->ops->defer(a->run->store, &a->item, a->run->due, &e) == 0)
-		return;
-	if (a->item.fresh && marked)
-		cannot_record(a, &e);
-	else
-		give_up(a, "can not write the state", &e);
-}
-
-static void try_message(
-    struct qf_run *run, struct qf_job *job, const struct qf_remote *remote)
-{
-	const struct qf_send_config *cfg = run->cfg;
-	struct attempt a = {.run = run,
-	    .job = job,
-	    .remote = remote,
-	    .item = QF_ITEM_INIT,
-	    .message = -1};
-
-	if (open_attempt(&a)) {
-		a.expired = qf_schedule_expired(
-		    a.item.born, qf_clock_wall(), cfg->queuelifetime);
-		a.last = remote == NULL ||
-			 remote == cfg->remotes.v + cfg->remotes.n - 1;
-		if (remote != NULL)
-			deliver_pending(&a);
-		if (count_pending(&a.item) == 0 && !job->over)
-			end_message(&a);
-		if (!job->gone)
-			write_state(&a);
-	}
-	qf_close(&a.message);
-	qf_item_free(&a.item);
 }
 
 /* A record that makes no sense is reported once, and left for a person. */
@@ -388,6 +33,7 @@ static void scan_one(struct qf_run *run, const char *id, struct qf_jobs *jobs,
     struct qf_jobs *damaged)
 {
 	struct qf_item item = QF_ITEM_INIT;
+	const char *route;
 	struct qf_job *job;
 	struct qf_err e;
 	int rc = run->ops->load(run->store, id, &item, &e);
@@ -397,7 +43,9 @@ static void scan_one(struct qf_run *run, const char *id, struct qf_jobs *jobs,
 	} else if (rc == 0) {
 		job = qf_jobs_add(jobs, id);
 		job->born = item.born;
-		job->settled = count_pending(&item) == 0;
+		job->settled = qf_attempt_pending(&item) == 0;
+		route = qf_attrs_get(&item.attrs, "ROUTE");
+		job->route = route != NULL ? qf_strdup(route) : NULL;
 	} else if (rc != QF_ENOENT) {
 		qf_log(QF_LOG_ERROR, "can not read a message", QF_KS("id", id),
 		    QF_KS("error", e.text));
@@ -429,16 +77,75 @@ static bool scan(struct qf_run *run, struct qf_jobs *jobs)
 	return rc == 0;
 }
 
-/* All messages with one remote, or those that only wait for their end. */
-static void pass(
-    struct qf_run *run, struct qf_jobs *jobs, const struct qf_remote *remote)
+/* Does it go to the servers of the control file? */
+static bool goes_by_remotes(const struct qf_job *job)
 {
-	for (size_t i = 0; i < jobs->n && !stopped(run); i++) {
-		struct qf_job *job = &jobs->v[i];
+	return !job->over && !job->settled && job->route == NULL;
+}
 
-		if (!job->over && job->settled == (remote == NULL))
-			try_message(run, job, remote);
+/* Those that only wait for their end. */
+static void pass_settled(struct qf_run *run, struct qf_jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->n && !qf_run_is_stopped(run); i++) {
+		if (!jobs->v[i].over && jobs->v[i].settled)
+			qf_attempt(run, &jobs->v[i], NULL, true);
 	}
+}
+
+/* Those that a stage sends elsewhere. */
+static void pass_routed(struct qf_run *run, struct qf_jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->n && !qf_run_is_stopped(run); i++) {
+		struct qf_job *job = &jobs->v[i];
+		struct qf_remote remote;
+		struct qf_err e;
+
+		if (job->over || job->settled || job->route == NULL)
+			continue;
+		if (qf_remote_of_route(&remote, job->route, &e) == 0)
+			qf_attempt(run, job, &remote, true);
+		else
+			qf_log(QF_LOG_ERROR, "wrong route; mail waits",
+			    QF_KS("id", job->id), QF_KS("error", e.text));
+		qf_remote_free(&remote);
+	}
+}
+
+/* All others, with one remote. */
+static void pass(struct qf_run *run, struct qf_jobs *jobs,
+    const struct qf_remote *remote, bool last)
+{
+	for (size_t i = 0; i < jobs->n && !qf_run_is_stopped(run); i++) {
+		if (goes_by_remotes(&jobs->v[i]))
+			qf_attempt(run, &jobs->v[i], remote, last);
+	}
+}
+
+static void warn_without_remotes(const struct qf_jobs *jobs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < jobs->n; i++)
+		n += goes_by_remotes(&jobs->v[i]);
+	if (n > 0)
+		qf_log(QF_LOG_WARN, "no remotes; mail waits",
+		    QF_KU("messages", n));
+}
+
+/* To look through all that is held takes time, and nothing hurries. */
+static void expire_held(struct qf_run *run)
+{
+	const struct qf_expire_limits *limits = &run->cfg->held;
+	struct qf_expired done;
+	struct qf_err e;
+
+	if ((limits->lifetime == 0 && limits->size == 0) ||
+	    qf_deadline_poll(run->next_expiry) != 0 || qf_run_is_stopped(run))
+		return;
+	run->next_expiry = qf_deadline_in(EXPIRY_PAUSE_MS);
+	if (qf_expire(
+		run->ops, run->store, limits, qf_clock_wall(), &done, &e) < 0)
+		qf_log_err("can not look through held mail", &e);
 }
 
 static void keep_left(struct qf_run *run, const struct qf_jobs *jobs)
@@ -465,12 +172,13 @@ void qf_run_queue(struct qf_run *run)
 	if (jobs.n > 0)
 		qf_log(QF_LOG_INFO, "run starts", QF_KU("messages", jobs.n),
 		    QF_KU("remotes", remotes->n));
-	if (jobs.n > 0 && remotes->n == 0)
-		qf_log(QF_LOG_WARN, "no remotes; mail waits",
-		    QF_KU("messages", jobs.n));
-	pass(run, &jobs, NULL);
+	if (remotes->n == 0)
+		warn_without_remotes(&jobs);
+	pass_settled(run, &jobs);
+	pass_routed(run, &jobs);
 	for (size_t i = 0; i < remotes->n; i++)
-		pass(run, &jobs, &remotes->v[i]);
+		pass(run, &jobs, &remotes->v[i], i == remotes->n - 1);
+	expire_held(run);
 	keep_left(run, &jobs);
 	if (jobs.n > 0)
 		qf_log(QF_LOG_INFO, "run ends", QF_KU("left", run->left.n));

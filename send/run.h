@@ -1,6 +1,8 @@
 /*
  * One run over the queue: each remote in the order of `remotes`, for each the
- * messages that are left, oldest first (nullmailer-send(8)).
+ * messages that are left, oldest first (nullmailer-send(8)). Messages with a
+ * route of their own have that one instead. What is held is left alone, but
+ * for the limits on it.
  *
  * What must stay true, wherever it is cut off: a recipient is marked only
  * after a module delivered to it or its failure stands in the notes; a message
@@ -32,11 +34,14 @@ struct qf_run {
 	struct qf_jobs left;    /* in the queue at the end; sorted by id */
 	struct qf_jobs damaged; /* reported ones; sorted by id */
 	uint64_t bounces;       /* notifications queued in this run */
+	int64_t next_expiry;    /* deadline: when to look at held mail */
 	bool only_new;          /* leave out what was left by the last run */
 	bool failed; /* a result could not be recorded, or the queue read */
 };
 
-/* Ends early when a stop is wanted. */
+/* Is a stop wanted, or must the run end? */
+bool qf_run_is_stopped(const struct qf_run *run);
+/* Ends early when it is stopped. */
 void qf_run_queue(struct qf_run *run);
 void qf_run_free(struct qf_run *run);
 

@@ -285,3 +285,91 @@ $ID deleted" ]
 	[[ $output == *"quarantinesize:1:"* ]]
 	[ "$(held_ids)" = "${ids[0]}" ]
 }
+
+@test "the sender: what is held waits, what is too old goes" {
+	control remotes 'mx ok'
+	ok_module
+	control quarantinelifetime 1000
+	hold_spam
+	old=$ID
+	set_age "$old" 1001
+	hold_spam
+	send_once
+	[ "$status" -eq 0 ]
+	[ ! -e "$WORLD/rcpts" ]
+	logged "warn: held message deleted id=$old from=s@test.example .*reason=\"9.1 points of 5\" limit=quarantinelifetime"
+	[ "$(held_ids)" = "$ID" ]
+	control quarantinesize 1
+	send_once
+	logged "held message deleted id=$ID .*limit=quarantinesize"
+	queue_is_empty
+}
+
+@test "the sender: wrong limits are wrong configuration" {
+	control remotes 'mx ok'
+	ok_module
+	control quarantinelifetime forever
+	hold_spam
+	send_once
+	[ "$status" -eq 18 ]
+	logged 'quarantinelifetime:1:'
+	run -1 "$SBIN/qfront-send" --check
+	[[ $output == *quarantinelifetime:1:* ]]
+	[ "$(held_ids)" = "$ID" ]
+}
+
+@test "the sender: a route takes the place of the remotes" {
+	start_sink
+	control remotes 'mx ok'
+	ok_module
+	ln -s "$PROTOCOLS/smtp" "$PROTOCOLDIR/smtp"
+	message >m
+	{
+		envelope s@test.example a@x.example
+		printf 'ROUTE=127.0.0.1:%s\0' "$PORT"
+	} >routed
+	"$SBIN/qfront-queue" 0<m 1<routed
+	enqueue s@test.example b@x.example
+	send_once
+	[ "$status" -eq 0 ]
+	queue_is_empty
+	[ "$(<"$WORLD/rcpts")" = b@x.example ]
+	[ "$(json 'd["rcpt_tos"]' <"$SINK/1.json")" = "['a@x.example']" ]
+	[ ! -e "$SINK/2.json" ]
+	# Held and released it has the same way, without any remotes.
+	rm "$CONTROLDIR/remotes"
+	hold s@test.example c@x.example -- HOLD=why "ROUTE=127.0.0.1:$PORT"
+	quarantine release "$ID"
+	send_once
+	! grep 'no remotes' log
+	[ "$(json 'd["rcpt_tos"]' <"$SINK/2.json")" = "['c@x.example']" ]
+	queue_is_empty
+}
+
+@test "the sender: a route that takes nothing is final after queuelifetime" {
+	control remotes 'mx ok'
+	control queuelifetime 3600
+	ok_module
+	module smtp <<-'END'
+		#!/bin/sh
+		cat >>"$WORLD/options"
+		echo 451 not now
+		exit 16
+	END
+	bounce_to_stub
+	{
+		envelope s@test.example a@x.example
+		printf 'ROUTE=[::1]:26\0'
+	} >routed
+	message >m
+	"$SBIN/qfront-queue" 0<m 1<routed
+	send_once
+	logged 'deferred id=[0-9]* remote=::1 text="451 not now"'
+	printf 'host=::1\nport=26\n\n' | cmp - "$WORLD/options"
+	[ "$(queued)" -eq 1 ]
+	touch -d '2 hours ago' "$QUEUEDIR"/info/*/*
+	send_once
+	logged 'failed id=[0-9]* rcpt=a@x.example text="not delivered in time; ::1: 451 not now"'
+	[ ! -e "$WORLD/rcpts" ]
+	queue_is_empty_but failed
+}

@@ -170,6 +170,27 @@ static void modes(void **state)
 	qf_remotes_free(&r);
 }
 
+static void routes(void **state)
+{
+	struct qf_remote r;
+	struct qf_err e;
+
+	(void)state;
+	assert_int_equal(0, qf_remote_of_route(&r, "[::1]:2525", &e));
+	assert_string_equal("::1", r.host);
+	assert_string_equal("smtp", r.protocol);
+	assert_int_equal(1, r.options.n);
+	assert_string_equal("port=2525", r.options.v[0]);
+	qf_remote_free(&r);
+	assert_int_equal(0, qf_remote_of_route(&r, "mx.example", &e));
+	assert_string_equal("port=25", r.options.v[0]);
+	qf_remote_free(&r);
+	assert_null(r.host);
+	assert_int_equal(QF_EFORMAT, qf_remote_of_route(&r, "a b", &e));
+	assert_null(r.host);
+	qf_remote_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +198,7 @@ int main(void)
 	    cmocka_unit_test(wrong_files),
 	    cmocka_unit_test(no_remotes),
 	    cmocka_unit_test(modes),
+	    cmocka_unit_test(routes),
 	};
 
 	return cmocka_run_group_tests_name(
