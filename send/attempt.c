@@ -85,6 +85,23 @@ static int keep_failed(struct attempt *a, struct qf_err *e)
 	return rc;
 }
 
+/* What a filter refuses may be what the notification quotes, or its size: the
+ * second one quotes little. */
+static enum qf_bounce_outcome send_bounce(
+    struct attempt *a, const char *to, struct qf_submit_result *r)
+{
+	const char *me = a->run->cfg->me;
+	enum qf_bounce_outcome outcome =
+	    qf_bounce_send(&a->item, a->message, me, to, false, r);
+
+	if (outcome != QF_BOUNCE_REFUSED)
+		return outcome;
+	qf_log(QF_LOG_WARN, "bounce refused; trying a brief one",
+	    QF_KS("id", a->job->id), QF_KS("to", to), QF_KD("code", r->code),
+	    QF_KS("text", r->text));
+	return qf_bounce_send(&a->item, a->message, me, to, true, r);
+}
+
 /* Tells the sender: false when that must be tried again later. */
 static bool bounce(struct attempt *a)
 {
@@ -97,15 +114,15 @@ static bool bounce(struct attempt *a)
 		qf_log(QF_LOG_WARN, "no bounce: null sender", QF_KS("id", id));
 		return true;
 	}
-	switch (qf_bounce_send(&a->item, a->message, cfg->me, to, &r)) {
+	switch (send_bounce(a, to, &r)) {
 	case QF_BOUNCE_QUEUED:
 		a->run->bounces++;
 		qf_log(QF_LOG_INFO, "bounce queued", QF_KS("id", id),
 		    QF_KD("qp", r.pid), QF_KS("to", to));
 		return true;
 	case QF_BOUNCE_REFUSED:
-		qf_log(QF_LOG_ERROR, "bounce refused", QF_KS("id", id),
-		    QF_KS("to", to), QF_KD("code", r.code),
+		qf_log(QF_LOG_ERROR, "bounce refused; message kept in failed",
+		    QF_KS("id", id), QF_KS("to", to), QF_KD("code", r.code),
 		    QF_KS("text", r.text));
 		return true;
 	case QF_BOUNCE_NOT_NOW:

@@ -79,7 +79,7 @@ bool qf_bounce_wanted(const char *sender)
 
 /* The notification for all notes. */
 static int format(const struct qf_item *item, int message, const char *me,
-    struct qf_buf *out, struct qf_err *e)
+    bool brief, struct qf_buf *out, struct qf_err *e)
 {
 	struct qf_failure *failure = NULL;
 	struct qf_dsn_rcpt *rcpt = NULL;
@@ -114,6 +114,7 @@ static int format(const struct qf_item *item, int message, const char *me,
 	    .rcpt = rcpt,
 	    .nrcpt = n,
 	    .original = message,
+	    .brief = brief,
 	};
 	rc = qf_dsn_format(&dsn, out, e);
 	for (size_t i = 0; i < n; i++)
@@ -139,7 +140,7 @@ static int submit(const struct qf_buf *bytes, const struct qf_envelope *env,
 }
 
 enum qf_bounce_outcome qf_bounce_send(const struct qf_item *item, int message,
-    const char *me, const char *to, struct qf_submit_result *result)
+    const char *me, const char *to, bool brief, struct qf_submit_result *result)
 {
 	struct qf_envelope env = QF_ENVELOPE_INIT;
 	struct qf_buf bytes = QF_BUF_INIT;
@@ -152,7 +153,7 @@ enum qf_bounce_outcome qf_bounce_send(const struct qf_item *item, int message,
 	    qf_envelope_add_rcpt(&env, qf_span(to)) < 0) {
 		qf_fail(&e, QF_ETOOLONG, "the address is too long");
 		outcome = QF_BOUNCE_REFUSED;
-	} else if ((rc = format(item, message, me, &bytes, &e)) == 0 &&
+	} else if ((rc = format(item, message, me, brief, &bytes, &e)) == 0 &&
 		   (rc = submit(&bytes, &env, result, &e)) == 0) {
 		outcome = result->letter == 'K'   ? QF_BOUNCE_QUEUED
 			  : result->letter == 'D' ? QF_BOUNCE_REFUSED

@@ -43,11 +43,12 @@ enum qf_bounce_outcome {
 };
 
 /*
- * Submits the notification for the notes of an item; message is a descriptor
- * on its bytes. The result says why where it is not queued, and who queued it
- * where it is.
+ * Submits the notification for the notes of an item, a brief one when that is
+ * wanted (lib/mail/dsn.h); message is a descriptor on its bytes. The result
+ * says why where it is not queued, and who queued it where it is.
  */
 enum qf_bounce_outcome qf_bounce_send(const struct qf_item *item, int message,
-    const char *me, const char *to, struct qf_submit_result *result);
+    const char *me, const char *to, bool brief,
+    struct qf_submit_result *result);
 
 #endif

@@ -8,13 +8,12 @@
 #include "lib/base/utf8.h"
 #include "lib/mail/addr.h"
 #include "lib/mail/date.h"
+#include "lib/mail/dsn_original.h"
 
 enum {
-	LINE_WISH = 76,   /* RFC 5322 section 2.1.1: should be below 78 */
-	LINE_LIMIT = 998, /* and must not be above this */
-	TEXT_MAX = 900,   /* of one address or diagnostic */
+	LINE_WISH = 76, /* RFC 5322 section 2.1.1: should be below 78 */
+	TEXT_MAX = 900, /* of one address or diagnostic */
 	WORD_MAX = TEXT_MAX + 8, /* longer ones are broken */
-	MSGID_MAX = 250,         /* of the original's Message-ID */
 };
 
 static const char digits[] = "0123456789";
@@ -173,112 +172,6 @@ static const char *valid_status(
 	return out;
 }
 
-/* Where the header of the original is, and how it can be written. */
-struct original {
-	struct qf_buf header; /* lines of at most LINE_LIMIT, no NUL, no CR */
-	struct qf_span msgid; /* in header, with its brackets; or empty */
-	bool cut;             /* longer than QF_DSN_HEADER_MAX */
-};
-
-static int read_start(int fd, struct qf_buf *out, struct qf_err *e)
-{
-	while (out->len <= QF_DSN_HEADER_MAX) {
-		size_t want = QF_DSN_HEADER_MAX + 1 - out->len;
-		ssize_t r;
-
-		qf_buf_reserve(out, want);
-		r = pread(fd, out->s + out->len, want, (off_t)out->len);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return qf_fail_sys(e, QF_EREAD, "reading the message");
-		if (r == 0)
-			return 0;
-		out->len += (size_t)r;
-		out->s[out->len] = '\0';
-	}
-	return 0;
-}
-
-/* One line of the header, without its end: long ones are folded. */
-static void add_header_line(struct qf_buf *out, struct qf_span line)
-{
-	size_t col = 0;
-
-	for (size_t i = 0; i < line.n; i++) {
-		char c = line.p[i];
-		unsigned char u = (unsigned char)c;
-
-		if (col == LINE_LIMIT) {
-			qf_buf_adds(out, "\n ");
-			col = 1;
-		}
-		qf_buf_addc(out, (u < ' ' && c != '\t') || u == 127 ? '?' : c);
-		col++;
-	}
-	qf_buf_addc(out, '\n');
-}
-
-/* The value of the first Message-ID field, when it is one plain <id>. */
-static struct qf_span find_msgid(struct qf_span rest)
-{
-	static const char name[] = "message-id:";
-	const struct qf_span none = {"", 0};
-	struct qf_span line, id;
-
-	while (qf_span_cut(&rest, '\n', &line)) {
-		if (!qf_span_iis(
-			qf_span_n(line.p,
-			    line.n < strlen(name) ? line.n : strlen(name)),
-			name))
-			continue;
-		id = qf_span_n(line.p + strlen(name), line.n - strlen(name));
-		id = qf_span_trim(id);
-		/* The id may stand on a line of its own. */
-		if (id.n == 0 && rest.n > 0 && strchr(" \t", rest.p[0]) &&
-		    qf_span_cut(&rest, '\n', &line))
-			id = qf_span_trim(line);
-		if (id.n < 3 || id.n > MSGID_MAX || id.p[0] != '<' ||
-		    id.p[id.n - 1] != '>')
-			return none;
-		for (size_t i = 1; i < id.n - 1; i++) {
-			if (id.p[i] <= ' ' || id.p[i] >= 127 ||
-			    strchr("<>", id.p[i]) != NULL)
-				return none;
-		}
-		return id;
-	}
-	return none;
-}
-
-static int read_original(int fd, struct original *o, struct qf_err *e)
-{
-	struct qf_buf bytes = QF_BUF_INIT;
-	struct qf_span rest, line;
-	int rc = read_start(fd, &bytes, e);
-
-	rest = qf_buf_span(&bytes);
-	while (rc == 0 && rest.n > 0) {
-		bool whole = qf_span_cut(&rest, '\n', &line);
-
-		if (!whole) {
-			line = rest;
-			rest.n = 0;
-		}
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (line.n == 0)
-			break;
-		/* What follows may be more of the header. */
-		o->cut = bytes.len > QF_DSN_HEADER_MAX && rest.n == 0;
-		if (whole || !o->cut || o->header.len == 0)
-			add_header_line(&o->header, line);
-	}
-	o->msgid = find_msgid(qf_buf_span(&o->header));
-	qf_buf_free(&bytes);
-	return rc;
-}
-
 static void add_text_rcpt(struct qf_buf *out, const struct qf_dsn_rcpt *r)
 {
 	struct qf_buf line = QF_BUF_INIT;
@@ -305,7 +198,7 @@ static void add_text_rcpt(struct qf_buf *out, const struct qf_dsn_rcpt *r)
 }
 
 static void format_text(
-    const struct qf_dsn *d, const struct original *o, struct qf_buf *out)
+    const struct qf_dsn *d, const struct qf_dsn_original *o, struct qf_buf *out)
 {
 	char date[QF_DATE_SIZE];
 
@@ -315,8 +208,9 @@ static void format_text(
 	qf_buf_adds(out,
 	    ".\n\nYour message could not be delivered to the recipients "
 	    "below. This is\nfinal: no further attempt is made for them. ");
-	qf_buf_adds(out, o->cut ? "The first 64 KiB of its\nheader follow.\n"
-				: "Its header follows.\n");
+	qf_buf_adds(out, d->brief ? "What identifies it\nfollows.\n"
+			 : o->cut ? "The first 64 KiB of its\nheader follow.\n"
+				  : "Its header follows.\n");
 	qf_buf_addf(out, "\nReceived: %s\nQueue id: ", date);
 	add_clean(out, qf_span(d->id), ASCII);
 	qf_buf_addc(out, '\n');
@@ -396,8 +290,9 @@ static void add_addr(struct qf_buf *out, const char *addr)
 	qf_buf_free(&clean);
 }
 
-static void format_header(const struct qf_dsn *d, const struct original *o,
-    const char *boundary, bool eightbit, struct qf_buf *out)
+static void format_header(const struct qf_dsn *d,
+    const struct qf_dsn_original *o, const char *boundary, bool eightbit,
+    struct qf_buf *out)
 {
 	struct qf_buf me = QF_BUF_INIT;
 	char date[QF_DATE_SIZE];
@@ -444,12 +339,12 @@ static void add_part(struct qf_buf *out, const char *boundary, const char *type,
 
 int qf_dsn_format(const struct qf_dsn *d, struct qf_buf *out, struct qf_err *e)
 {
-	struct original o = {.header = QF_BUF_INIT};
+	struct qf_dsn_original o = {.header = QF_BUF_INIT};
 	struct qf_buf text = QF_BUF_INIT, status = QF_BUF_INIT;
 	struct qf_buf boundary = QF_BUF_INIT;
 	const struct qf_buf *const part[] = {&text, &status, &o.header};
 	bool text_8bit, eightbit;
-	int rc = read_original(d->original, &o, e);
+	int rc = qf_dsn_original_read(&o, d->original, d->brief, e);
 
 	if (rc < 0)
 		goto out;

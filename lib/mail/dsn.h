@@ -39,10 +39,13 @@ struct qf_dsn {
 	const struct qf_dsn_rcpt *rcpt;
 	size_t nrcpt;
 	int original; /* a descriptor to read the original from its start */
+	bool brief;   /* of its header only what identifies it */
 };
 
 /* Appends the whole message, header included. The original's header is
- * attached (text/rfc822-headers), its body is not. QF_EREAD. */
+ * attached (text/rfc822-headers), its body is not. A brief one is for who
+ * refused the other: it is at most some KiB longer than what is said of the
+ * recipients. QF_EREAD. */
 int qf_dsn_format(const struct qf_dsn *d, struct qf_buf *out, struct qf_err *e);
 
 /*

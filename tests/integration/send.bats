@@ -495,8 +495,39 @@ teardown() {
 	bounce_to_stub
 	enqueue s@test.example a@x.example
 	CODE=31 send_once
-	logged 'error: bounce refused .*code=31'
+	logged 'warn: bounce refused; trying a brief one .*code=31'
+	logged 'error: bounce refused; message kept in failed .*code=31'
 	[ -e "$QUEUEDIR/failed/$ID" ]
+	queue_is_empty_but failed
+}
+
+@test "a bounce that is refused for its size or what it quotes: a brief one" {
+	control remotes 'mx fail'
+	fail_module
+	export WORLD QMAILQUEUE=$BATS_TEST_TMPDIR/small
+	cat >small <<-'END'
+		#!/bin/sh
+		n=$(ls "$WORLD"/bounce.* 2>/dev/null | wc -l)
+		cat >"$WORLD/bounce.$n"
+		cat <&1 >/dev/null
+		[ "$(wc -c <"$WORLD/bounce.$n")" -lt 10000 ] || exit 34
+	END
+	chmod 755 small
+	{
+		echo 'Message-ID: <one@test.example>'
+		seq -f 'X-Spam-%04.0f: buy this, buy that' 1000
+		printf 'Subject: hello\n\nbody\n'
+	} >big
+	enqueue_file big s@test.example a@x.example
+	send_once
+	logged 'bounce refused; trying a brief one id=[0-9]* to=s@test.example code=34 '
+	logged 'bounce queued'
+	[ ! -e "$WORLD/bounce.2" ]
+	grep -q '^X-Spam-1000' "$WORLD/bounce.0"
+	! grep -q '^X-Spam' "$WORLD/bounce.1"
+	grep -q '^Message-ID: <one@test.example>$' "$WORLD/bounce.1"
+	grep -q '^Final-Recipient: rfc822; a@x.example$' "$WORLD/bounce.1"
+	"$PYTHON" "$TESTLIB/dsncheck.py" "$WORLD/bounce.1"
 	queue_is_empty_but failed
 }
 

@@ -338,6 +338,59 @@ static void message_ids(void **state)
 	}
 }
 
+/* Of a header that somebody refused only a little is left. */
+static void brief(void **state)
+{
+	struct qf_buf out = QF_BUF_INIT, big = QF_BUF_INIT;
+	struct qf_dsn d = {
+	    .me = "relay.example",
+	    .sender = "alice@y.example",
+	    .id = "4711",
+	    .now = NOW,
+	    .rcpt = one,
+	    .nrcpt = 1,
+	    .brief = true,
+	};
+	struct qf_err e;
+	char *quoted;
+
+	(void)state;
+	qf_buf_adds(&big,
+	    "Received: from spammer.example\n\tby relay.example\n"
+	    "SUBJECT: one\n  two\nX-Subject: no\nTo : <b@x.example>,\n");
+	for (int i = 0; i < 100; i++)
+		qf_buf_addf(&big, "\t<user%04d@x.example>,\n", i);
+	qf_buf_adds(&big,
+	    " <last@x.example>\nno field\nSubject: again\n"
+	    "From: <a@x.example>\nDate: now\nMessage-ID: <1@x.example>\n"
+	    "Cc: ");
+	for (int i = 0; i < 1000; i++)
+		qf_buf_addc(&big, 'c');
+	qf_buf_adds(&big, "\n\nFrom: body\n");
+	d.original = unit_file(big.s, big.len);
+	assert_int_equal(0, qf_dsn_format(&d, &out, &e));
+	close(d.original);
+	assert_non_null(strstr(out.s, "What identifies it\nfollows.\n"));
+	assert_non_null(strstr(out.s, "\nIn-Reply-To: <1@x.example>\n"));
+	assert_non_null(strstr(out.s, "550 5.1.1 no such user"));
+	quoted = strstr(out.s, "text/rfc822-headers\n\n");
+	assert_non_null(quoted);
+	quoted += strlen("text/rfc822-headers\n\n");
+	assert_true(strncmp(quoted,
+			"SUBJECT: one\n  two\nTo : <b@x.example>,\n"
+			"\t<user0000@x.example>,\n",
+			60) == 0);
+	assert_null(strstr(quoted, "user0099"));
+	assert_null(strstr(quoted, "last@"));
+	assert_null(strstr(quoted, "no field"));
+	assert_null(strstr(quoted, "again"));
+	assert_null(strstr(quoted, "ccc"));
+	assert_non_null(strstr(quoted, "\nFrom: <a@x.example>\nDate: now\n"
+				       "Message-ID: <1@x.example>\n\n--"));
+	qf_buf_free(&out);
+	qf_buf_free(&big);
+}
+
 static void unreadable_original(void **state)
 {
 	struct qf_buf out = QF_BUF_INIT;
@@ -363,6 +416,7 @@ int main(void)
 	    cmocka_unit_test(long_texts_fit),
 	    cmocka_unit_test(addresses_beyond_ascii),
 	    cmocka_unit_test(message_ids),
+	    cmocka_unit_test(brief),
 	    cmocka_unit_test(unreadable_original),
 	};
 
