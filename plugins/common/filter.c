@@ -254,13 +254,13 @@ static int32_t own_text(struct filter *f)
 	return f->h->verdict(f->m, &v);
 }
 
-int32_t filter_verdict(struct filter *f)
+int32_t filter_refusal(struct filter *f)
 {
 	static const struct {
 		int code;
 		uint32_t class_;
-	} codes[] = {{2, QF_DISCARD}, {99, QF_DISCARD}, {31, QF_REJECT},
-	    {100, QF_REJECT}, {71, QF_DEFER}, {111, QF_DEFER}};
+	} codes[] = {
+	    {31, QF_REJECT}, {100, QF_REJECT}, {71, QF_DEFER}, {111, QF_DEFER}};
 	struct qf_verdict v = {.size = sizeof v};
 
 	filter_say(f, QF_LOG_INFO, "exit code %d", f->code);
@@ -273,4 +273,15 @@ int32_t filter_verdict(struct filter *f)
 		}
 	}
 	return QF_ENOENT;
+}
+
+int32_t filter_verdict(struct filter *f)
+{
+	static const struct qf_verdict drop = {
+	    .size = sizeof drop, .class_ = QF_DISCARD};
+	int32_t rc = filter_refusal(f);
+
+	if (f->code == 2 || f->code == 99)
+		return f->h->verdict(f->m, &drop);
+	return rc;
 }

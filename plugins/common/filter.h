@@ -69,9 +69,11 @@ int filter_run(struct filter *f, struct qf_err *e);
 /* The verdict for a filter that broke: `code` is the exit code if mail is
  * deferred for it, or 0. */
 int32_t filter_broken(struct filter *f, const struct qf_err *e, int code);
-/* The verdict for the exit codes that all kinds of filters share: 2 and 99
- * drop the message, 31 and 100 refuse it, 71 and 111 defer it, 88 comes with
- * a text. Or QF_ENOENT: it has no such meaning. */
+/* The verdict for the exit codes by which any filter refuses a message: 31 and
+ * 100 for good, 71 and 111 for now, 88 with a text. QF_ENOENT: it has no such
+ * meaning. */
+int32_t filter_refusal(struct filter *f);
+/* The same, and 2 and 99, which drop it. */
 int32_t filter_verdict(struct filter *f);
 
 /* A line for the log, with the filter's name. */

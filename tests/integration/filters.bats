@@ -62,7 +62,7 @@ script() {
 nobody_left() {
 	local pid
 
-	for pid in $(cat pids/*); do
+	cat pids/* | while read -r pid; do
 		while [[ $(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null || :) \
 			== [RSDT] ]]; do
 			:
@@ -172,6 +172,7 @@ nobody_left() {
 }
 
 @test "qmail-multi runs FILTERARGS, and nobody after it does" {
+	# shellcheck disable=SC2016 # the filter's variable
 	export FILTERARGS='sed s/Hello/Bye/ | (echo "X-Filter: $KEPT"; cat)'
 	KEPT=1 as qmail-multi
 	[ "$status" -eq 0 ]
@@ -186,13 +187,14 @@ nobody_left() {
 	as qmail-multi
 	untouched
 	# And so does our own queue take what was filtered.
-	FILTERARGS=cat answer inject m e
+	FILTERARGS='cat' answer inject m e
 	[ "$status" -eq 0 ]
 	[ "$(queued)" -eq 1 ]
 }
 
 @test "a filter has the descriptors that it was promised and no other" {
 	# (A script would have itself open, and a loop with output more.)
+	# shellcheck disable=SC2016 # the filter's variables
 	local look='for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
 		[ ! -e /proc/self/fd/$n ] || has="$has $n"
 	done; echo $has >fds; exec cat'
@@ -398,4 +400,91 @@ nobody_left() {
 	check 'filter engine=qfilter command=nosuch' \
 		'filter: there is no program "nosuch"'
 	check 'filter command=cat memory=many' 'filter: not a limit'
+}
+
+# spam
+
+# A stub of bogofilter -p: adds a field and ends with the code of its argument.
+judge() {
+	script judge <<-'SH'
+		echo "X-Spam: $1"
+		cat
+		exit "$1"
+	SH
+}
+
+@test "qmail-spamfilter judges by SPAMFILTER" {
+	local code
+
+	judge
+	for code in 0 1 2; do
+		SPAMFILTER="judge $code" as qmail-spamfilter
+		[ "$status" -eq 0 ]
+		{
+			echo "X-Spam: $code"
+			cat m
+		} | cmp - got.message
+		cmp e got.envelope
+		run ! grep '^SPAMFILTER=' got.environment
+	done
+	for code in 3 76 100 255; do
+		SPAMFILTER="judge $code" as qmail-spamfilter
+		[ "$status" -eq "$((code == 100 ? 31 : 76))" ]
+		nothing_queued
+	done
+	SPAMFILTER=/nonexistent/judge as qmail-spamfilter
+	[ "$status" -eq 76 ]
+	nothing_queued
+	REJECTSPAM=1 SPAMFILTER='judge 0' as qmail-spamfilter
+	[ "$status" -eq 32 ]
+	nothing_queued
+	REJECTSPAM=2 SPAMFILTER='judge 0' as qmail-spamfilter
+	[ "$status" -eq 0 ]
+	nothing_queued
+	RELAYCLIENT='' RELAYCLIENT_NOSPAMFILTER='' SPAMFILTER='judge 255' \
+		as qmail-spamfilter
+	untouched
+	as qmail-spamfilter
+	untouched
+}
+
+@test "spam goes where it is sent" {
+	judge
+	SPAMREDIRECT=spam@test.example SPAMFILTER='judge 0' as qmail-spamfilter
+	[ "$status" -eq 0 ]
+	envelope '' spam@test.example | cmp - got.envelope
+	control globalspamredirect all@test.example
+	SPAMFILTER='judge 0' as qmail-spamfilter
+	[ "$status" -eq 0 ]
+	envelope '' all@test.example | cmp - got.envelope
+	control chain 'spam engine=command command="judge 0" action=quarantine'
+	answer inject m e
+	[ "$status" -eq 0 ]
+	[ "$(files "$QUEUEDIR/todo")" -eq 0 ] # held, and not for the sender
+	control chain 'spam engine=command command="judge 0" action=tag' \
+		'headers'
+	control plugins/headers.rules 'append X-Result %{note:spam.result}'
+	send
+	[ "$status" -eq 0 ]
+	grep -x 'X-Result: spam' got.message
+	grep -x 'X-Spam: 0' got.message
+}
+
+@test "a spam filter that breaks lets no mail by" {
+	printf 'cat; kill -SEGV $$\n' | script crash
+	SPAMFILTER=crash as qmail-spamfilter
+	[ "$status" -eq 76 ]
+	nothing_queued
+	printf 'cat; tail -f /dev/null\n' | script hang
+	control chain 'spam engine=command command=hang timeout=1'
+	send
+	[ "$status" -eq 76 ] || [ "$status" -eq 52 ]
+	nothing_queued
+	control chain 'spam engine=command command=hang timeout=1 onerror=pass'
+	send
+	untouched
+	control chain 'spam engine=rspamd'
+	send
+	[ "$status" -eq 55 ]
+	[[ $log == *'not available in this version'* ]]
 }

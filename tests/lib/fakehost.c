@@ -260,6 +260,10 @@ static int32_t verdict(struct qf_msg *m, const struct qf_verdict *v)
 		snprintf(m->text, sizeof m->text, "%s", v->text);
 		m->verdict.text = m->text;
 	}
+	if (v->target != NULL) {
+		snprintf(m->target, sizeof m->target, "%s", v->target);
+		m->verdict.target = m->target;
+	}
 	return (int32_t)v->class_;
 }
 

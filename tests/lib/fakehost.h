@@ -48,7 +48,7 @@ struct qf_msg {
 	int fd;
 	int32_t class_; /* what message() returned */
 	struct qf_verdict verdict;
-	char status[16], text[256];
+	char status[16], text[256], target[256];
 };
 
 extern const struct qf_host fakehost;
