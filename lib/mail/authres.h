@@ -38,6 +38,19 @@ int qf_authres_check(const struct qf_authres *r);
 int qf_authres_format(
     const char *id, const struct qf_authres *r, size_t n, struct qf_buf *out);
 
+/* A result as bytes, to keep and to pass on: appends them; one that
+ * qf_authres_check() takes. */
+void qf_authres_pack(const struct qf_authres *r, struct qf_buf *out);
+
+struct qf_authres_record {
+	struct qf_authres result;
+	struct qf_authprop props[QF_AUTHRES_PROPS_MAX];
+};
+
+/* The result that was packed; its strings are in the bytes. QF_EFORMAT when
+ * they are not of a result that can be written. */
+int qf_authres_unpack(struct qf_authres_record *out, struct qf_span bytes);
+
 /*
  * Does a field of the header, given with its name and line ends, claim to come
  * from the server `id`? Ids are compared without case. One that can not be

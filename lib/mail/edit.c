@@ -138,9 +138,20 @@ struct plan {
 	size_t ninserts, nchanges;
 };
 
-static void plan_header(
-    struct plan *p, const struct qf_edits *ed, size_t nfields)
+/* A first line that begins with white space would continue what is put before
+ * it: a stranger's text in a field of ours. It stays the first. */
+static size_t insert_at(const struct qf_message *m, uint32_t index)
 {
+	return index == 0 && m->nfields > 0 && is_blank(m->field[0].raw.p[0])
+		   ? 1
+		   : index;
+}
+
+static void plan_header(
+    struct plan *p, const struct qf_edits *ed, const struct qf_message *m)
+{
+	size_t nfields = m->nfields;
+
 	*p = (struct plan){0};
 	p->change = qf_alloc((nfields + 1) * sizeof *p->change);
 	p->insert = qf_alloc((nfields + 1) * sizeof *p->insert);
@@ -151,8 +162,10 @@ static void plan_header(
 		const struct qf_edit *edit = &ed->v[i];
 
 		if (edit->kind == QF_EDIT_HEADER_INSERT) {
-			p->next[i] = p->insert[edit->index];
-			p->insert[edit->index] = i + 1;
+			size_t at = insert_at(m, edit->index);
+
+			p->next[i] = p->insert[at];
+			p->insert[at] = i + 1;
 			p->ninserts++;
 		} else if (edit->kind == QF_EDIT_HEADER_REPLACE ||
 			   edit->kind == QF_EDIT_HEADER_DELETE) {
@@ -177,7 +190,7 @@ static bool apply_header(const struct qf_edits *ed, struct qf_message *m)
 	size_t n = 0;
 	bool any;
 
-	plan_header(&p, ed, m->nfields);
+	plan_header(&p, ed, m);
 	any = p.ninserts + p.nchanges > 0;
 	if (!any)
 		goto out;

@@ -9,6 +9,9 @@
  * done in order: a replacement takes earlier additions with it. Recipients
  * that are added come after those that stay.
  *
+ * A first line that begins with white space, and so is no field, stays before
+ * what is inserted: it would continue it.
+ *
  * What follows an edit needs a line end before it: a last field without one
  * gets it when a field or body comes behind it, and a message without an empty
  * line gets one when it gets a body.

@@ -189,6 +189,49 @@ static void test_long_words(void **state)
 	}
 }
 
+static void test_pack(void **state)
+{
+	struct qf_authres_record record;
+	struct qf_buf b = QF_BUF_INIT, again = QF_BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(results); i++) {
+		qf_buf_reset(&b);
+		qf_authres_pack(&results[i], &b);
+		assert_int_equal(
+		    0, qf_authres_unpack(&record, qf_buf_span(&b)));
+		assert_string_equal(results[i].method, record.result.method);
+		assert_int_equal(results[i].nprops, record.result.nprops);
+		assert_int_equal(
+		    results[i].reason != NULL, record.result.reason != NULL);
+		qf_buf_reset(&again);
+		qf_authres_pack(&record.result, &again);
+		assert_true(qf_span_eq(qf_buf_span(&b), qf_buf_span(&again)));
+		/* cut off within a string */
+		for (size_t n = 0; n < b.len; n++) {
+			int rc = qf_authres_unpack(&record, qf_span_n(b.s, n));
+
+			if (n == 0 || b.s[n - 1] != '\0')
+				assert_int_equal(QF_EFORMAT, rc);
+		}
+	}
+	qf_buf_reset(&b);
+	qf_buf_add(&b, "dkim\0pass\0-\0", 12);
+	for (int i = 0; i <= QF_AUTHRES_PROPS_MAX; i++) {
+		assert_int_equal(
+		    0, qf_authres_unpack(&record, qf_buf_span(&b)));
+		qf_buf_add(&b, "a\0b\0c\0", 6);
+	}
+	assert_int_equal(
+	    QF_EFORMAT, qf_authres_unpack(&record, qf_buf_span(&b)));
+	assert_int_equal(QF_EFORMAT,
+	    qf_authres_unpack(&record, qf_span_n("dkim\0pass\0x\0", 12)));
+	assert_int_equal(QF_EFORMAT,
+	    qf_authres_unpack(&record, qf_span_n("dkim\0pa ss\0-\0", 13)));
+	qf_buf_free(&b);
+	qf_buf_free(&again);
+}
+
 #define AR QF_AUTHRES_FIELD
 
 static const struct {
@@ -306,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(test_columns),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_long_words),
+	    cmocka_unit_test(test_pack),
 	    cmocka_unit_test(test_ours),
 	    cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_hostile),

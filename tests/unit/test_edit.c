@@ -109,6 +109,24 @@ static void test_header(void **state)
 	end(&w);
 }
 
+/* What would continue the line before it never gets one of ours there. */
+static void test_stray_first_line(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, qf_span(" ; forged\nA: 1\n\nx\n"));
+	insert(&w, 0, "Top", "of it");
+	apply(&w);
+	expect(&w, " ; forged\nTop: of it\nA: 1\n\nx\n");
+	end(&w);
+	begin(&w, qf_span("\tforged"));
+	insert(&w, 0, "Top", "of it");
+	apply(&w);
+	expect(&w, "\tforged\nTop: of it\n");
+	end(&w);
+}
+
 /* Of several changes to one field the last counts. */
 static void test_last_wins(void **state)
 {
@@ -424,6 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_header),
+	    cmocka_unit_test(test_stray_first_line),
 	    cmocka_unit_test(test_last_wins),
 	    cmocka_unit_test(test_body),
 	    cmocka_unit_test(test_joints),
