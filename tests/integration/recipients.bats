@@ -12,14 +12,15 @@ setup() {
 	mkdir -p "$PLUGINDIR" "$STUB"
 	install "$QF_BUILDDIR"/tests/plugins/.libs/*.so "$PLUGINDIR"
 	message >m
+	NEXT=("$TESTLIB/manyqueue")
 }
 
-# send RCPT...: one message to the queue program NEXT (default: manyqueue).
+# send RCPT...: one message to the queue program NEXT, manyqueue at first.
 send() {
-	rm -rf "$STUB"/*
+	rm -rf "${STUB:?}"/*
 	envelope sender@test.example "$@" >e
 	status=0
-	inject m e ${NEXT-"$TESTLIB/manyqueue"} 2>log.txt || status=$?
+	inject m e "${NEXT[@]}" 2>log.txt || status=$?
 	log=$(<log.txt)
 	echo "status $status, log: $log" >&2
 }
@@ -207,7 +208,7 @@ held() {
 }
 
 @test "our own queue takes all groups or none" {
-	NEXT=
+	NEXT=()
 	control chain 'judge mark=kids rcpt=@kids.example'
 	send a@kids.example b@test.example
 	[ "$status" -eq 0 ]
@@ -223,7 +224,7 @@ held() {
 }
 
 @test "a route goes to our own queue" {
-	NEXT=
+	NEXT=()
 	control chain 'judge route=[127.0.0.1]:2525'
 	send a@test.example
 	[ "$status" -eq 0 ]
