@@ -7,7 +7,7 @@
 
 #include <dkim.h>
 
-#include "plugins/dkim/bodylen.h"
+#include "plugins/dkim/sigcheck.h"
 
 #define SIGNATURE "DKIM-Signature"
 
@@ -17,7 +17,6 @@ enum {
 
 struct verifier {
 	DKIM_LIB *lib;
-	unsigned min_bits;
 };
 
 /* What was asked for: two signatures may have the same key. */
@@ -27,45 +26,14 @@ struct answer {
 };
 
 struct run {
-	const struct verifier *v;
-	const struct verifier_rules *rules;
+	struct sigcheck check;
 	struct verified *out;
-	unsigned froms, subjects;
 	struct answer *answer;
 	unsigned nanswers;
-	struct bodylen body;
 	bool measure; /* there is a signature with l= */
 };
 
-/* What the library finds wrong: a letter, and our words or its own. */
-static const struct {
-	char letter;
-	const char *why;
-} errors[] = {
-    [DKIM_SIGERROR_VERSION] = {STATUS_VERSION, NULL},
-    [DKIM_SIGERROR_DOMAIN] = {STATUS_IDENTITY, NULL},
-    [DKIM_SIGERROR_EXPIRED] = {STATUS_EXPIRED, NULL},
-    [DKIM_SIGERROR_NOKEY] = {STATUS_DNS_PERM, "no key record"},
-    [DKIM_SIGERROR_DNSSYNTAX] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_KEYFAIL] = {STATUS_DNS_TEMP, NULL},
-    [DKIM_SIGERROR_BADSIG] = {STATUS_BAD, NULL},
-    [DKIM_SIGERROR_SUBDOMAIN] = {STATUS_IDENTITY, NULL},
-    [DKIM_SIGERROR_MULTIREPLY] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_TOOLARGE_L] = {STATUS_BODY, "l= is more than the body"},
-    [DKIM_SIGERROR_KEYVERSION] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_KEYUNKNOWNHASH] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_KEYHASHMISMATCH] = {STATUS_ALGORITHM, NULL},
-    [DKIM_SIGERROR_NOTEMAILKEY] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_KEYTYPEMISSING] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_KEYTYPEUNKNOWN] = {STATUS_SELECTOR, NULL},
-    [DKIM_SIGERROR_KEYREVOKED] = {STATUS_REVOKED, NULL},
-    [DKIM_SIGERROR_KEYDECODE] = {STATUS_BAD_KEY, NULL},
-    [DKIM_SIGERROR_MISSING_V] = {STATUS_VERSION, NULL},
-    [DKIM_SIGERROR_EMPTY_V] = {STATUS_VERSION, NULL},
-    [DKIM_SIGERROR_KEYTOOSMALL] = {STATUS_BAD_KEY, "the key is too short"},
-};
-
-int32_t verifier_open(struct verifier **out, unsigned min_bits)
+int32_t verifier_open(struct verifier **out)
 {
 	static const char *const none[] = {NULL};
 	struct verifier *v = calloc(1, sizeof *v);
@@ -73,7 +41,6 @@ int32_t verifier_open(struct verifier **out, unsigned min_bits)
 
 	if (v == NULL)
 		return QF_ENOMEM;
-	v->min_bits = min_bits;
 	v->lib = dkim_init(NULL, NULL);
 	/* That From is signed is a rule of ours, with a result of its own. */
 	if (v->lib == NULL ||
@@ -102,114 +69,6 @@ static bool name_is(struct qf_span name, const char *s)
 	return strlen(s) == name.n && strncasecmp(name.p, s, name.n) == 0;
 }
 
-static void give(struct signature *s, char letter, const char *why)
-{
-	s->letter = letter;
-	s->why = why != NULL ? why : status_of(letter)->text;
-}
-
-/* The value of a tag, or NULL. */
-static const char *tag(DKIM_SIGINFO *sig, const char *name)
-{
-	return (const char *)dkim_sig_gettagvalue(
-	    sig, false, (u_char *)(uintptr_t)name);
-}
-
-/* Copies what may stand in a result: letters, digits and a few signs. */
-static void copy_plain(char *out, size_t size, const char *from)
-{
-	size_t n = 0;
-
-	for (; from != NULL && *from != '\0' && n + 1 < size; from++) {
-		char c = *from;
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || c == '-' || c == '+' ||
-		    c == '/' || c == '=')
-			out[n++] = c;
-	}
-	out[n] = '\0';
-}
-
-/* How often h= names a field. */
-static unsigned times_named(const char *names, const char *field)
-{
-	size_t want = strlen(field);
-	unsigned times = 0;
-
-	while (*names != '\0') {
-		size_t n = strcspn(names, ":"), from = strspn(names, " \t\r\n");
-		size_t to = n;
-
-		while (to > from && strchr(" \t\r\n", names[to - 1]) != NULL)
-			to--;
-		if (to > from && to - from == want &&
-		    strncasecmp(names + from, field, want) == 0)
-			times++;
-		names += n + (names[n] == ':');
-	}
-	return times;
-}
-
-/* Does the library see an error by the tags alone? */
-static bool is_error(int error)
-{
-	return error != DKIM_SIGERROR_OK && error != DKIM_SIGERROR_UNKNOWN;
-}
-
-static void give_error(struct signature *s, int error)
-{
-	size_t i = (size_t)error;
-	char letter = STATUS_SYNTAX;
-	const char *why = dkim_sig_geterrorstr(error);
-
-	if (error > 0 && i < sizeof errors / sizeof *errors &&
-	    errors[i].letter != '\0') {
-		letter = errors[i].letter;
-		why = errors[i].why != NULL ? errors[i].why : why;
-	}
-	give(s, letter, why);
-}
-
-/* What can be said before the key is known; gives a letter when it is
- * final. */
-static void prejudge(
-    const struct run *r, DKIM_SIGINFO *sig, struct signature *s)
-{
-	const char *domain = (const char *)dkim_sig_getdomain(sig);
-	const char *selector = (const char *)dkim_sig_getselector(sig);
-	const char *names = tag(sig, "h");
-	dkim_alg_t alg = DKIM_SIGN_UNKNOWN;
-	bool named = domain != NULL && selector != NULL;
-
-	copy_plain(s->algorithm, sizeof s->algorithm, tag(sig, "a"));
-	copy_plain(s->b, sizeof s->b, tag(sig, "b"));
-	if (named && !domain_copy(s->domain,
-			 (struct qf_span){domain, strlen(domain)}, 2))
-		s->domain[0] = '\0';
-	if (named && !domain_copy(s->selector,
-			 (struct qf_span){selector, strlen(selector)}, 1))
-		s->selector[0] = '\0';
-	if (is_error(dkim_sig_geterror(sig)))
-		give_error(s, dkim_sig_geterror(sig));
-	else if (s->domain[0] == '\0')
-		give(s, STATUS_IDENTITY, "d= is no domain");
-	else if (s->selector[0] == '\0')
-		give(s, STATUS_SELECTOR, "s= is no selector");
-	else if (dkim_sig_getsignalg(sig, &alg) != DKIM_STAT_OK ||
-		 alg == DKIM_SIGN_RSASHA1)
-		give(s, STATUS_ALGORITHM, "rsa-sha1 is not accepted");
-	else if (names == NULL || strlen(names) > VERIFIER_NAMES_MAX)
-		give(s, STATUS_SYNTAX, "h= is too long");
-	else if (!r->rules->unsigned_from &&
-		 (r->froms == 0 || times_named(names, "From") < r->froms))
-		give(s, STATUS_UNSIGNED, "not every From field is signed");
-	else if (r->rules->require_subject &&
-		 times_named(names, "Subject") <
-		     (r->subjects ? r->subjects : 1))
-		give(s, STATUS_UNSIGNED, "not every Subject field is signed");
-}
-
 static DKIM_CBSTAT prescreen(DKIM *d, DKIM_SIGINFO **sigs, int n)
 {
 	struct run *r = dkim_get_user_context(d);
@@ -221,10 +80,10 @@ static DKIM_CBSTAT prescreen(DKIM *d, DKIM_SIGINFO **sigs, int n)
 			dkim_sig_ignore(sigs[i]);
 			continue;
 		}
-		prejudge(r, sigs[i], s);
+		sigcheck_before(&r->check, sigs[i], s);
 		if (s->letter != '\0')
 			dkim_sig_ignore(sigs[i]);
-		else if (tag(sigs[i], "l") != NULL)
+		else if (sigcheck_tag(sigs[i], "l") != NULL)
 			r->measure = true;
 	}
 	return DKIM_CBSTAT_CONTINUE;
@@ -266,7 +125,8 @@ static DKIM_CBSTAT find_key(
 	    !key_name(sig, a->name))
 		return DKIM_CBSTAT_NOTFOUND;
 	a->rc = strlen(a->name) < DOMAIN_SIZE
-		    ? r->rules->find(r->rules->arg, a->name, (char *)buf, size)
+		    ? r->check.rules->find(
+			  r->check.rules->arg, a->name, (char *)buf, size)
 		    : QF_EINVAL;
 	r->nanswers++;
 	return a->rc == 0 ? DKIM_CBSTAT_CONTINUE : DKIM_CBSTAT_NOTFOUND;
@@ -280,80 +140,6 @@ static DKIM_CBSTAT process_all(DKIM *d, DKIM_SIGINFO **sigs, int n)
 			dkim_sig_process(d, sigs[i]);
 	}
 	return DKIM_CBSTAT_CONTINUE;
-}
-
-/* Does l= leave some of the body out? */
-static bool is_partial(const struct run *r, DKIM *d, DKIM_SIGINFO *sig)
-{
-	ssize_t whole, canonical, limit;
-	dkim_canon_t header, body;
-
-	if (tag(sig, "l") == NULL)
-		return false;
-	if (dkim_sig_getcanonlen(d, sig, &whole, &canonical, &limit) !=
-		DKIM_STAT_OK ||
-	    dkim_sig_getcanons(sig, &header, &body) != DKIM_STAT_OK)
-		return true;
-	return limit >= 0 && (uint64_t)limit < bodylen_of(&r->body,
-						   body == DKIM_CANON_RELAXED);
-}
-
-/* The library looks at the length of a key only on its own way through the
- * signatures, not on ours. */
-static bool is_short(const struct run *r, DKIM_SIGINFO *sig)
-{
-	dkim_alg_t alg;
-	unsigned bits;
-
-	if (dkim_sig_getsignalg(sig, &alg) != DKIM_STAT_OK ||
-	    alg == DKIM_SIGN_ED25519SHA256)
-		return false;
-	return dkim_sig_getkeysize(sig, &bits) != DKIM_STAT_OK ||
-	       bits < r->v->min_bits;
-}
-
-static void give_no_key(struct signature *s, int32_t rc)
-{
-	if (rc == QF_ENOENT)
-		give(s, STATUS_DNS_PERM, "no key record");
-	else if (rc == QF_EFORMAT)
-		give(s, STATUS_SELECTOR, "the key record is no good");
-	else if (rc == QF_ETOOLONG)
-		give(s, STATUS_BAD_KEY, "the key record is too long");
-	else if (rc == QF_EINVAL)
-		give(s, STATUS_LONG_NAME, "the name of the key is too long");
-	else
-		give(s, STATUS_DNS_TEMP, "the DNS did not answer");
-}
-
-static void judge(
-    const struct run *r, DKIM *d, DKIM_SIGINFO *sig, struct signature *s)
-{
-	const struct answer *a = find_answer(r, sig);
-	unsigned flags = dkim_sig_getflags(sig);
-	int error = dkim_sig_geterror(sig);
-
-	if (a != NULL && a->rc < 0) {
-		give_no_key(s, a->rc);
-	} else if (is_error(error) && error != DKIM_SIGERROR_BADSIG) {
-		give_error(s, error);
-	} else if ((flags & DKIM_SIGFLAG_PASSED) == 0) {
-		give(s, STATUS_BAD, "the header or the signature was changed");
-	} else if (is_short(r, sig)) {
-		give(s, STATUS_BAD_KEY, "the key is too short");
-	} else if (dkim_sig_getbh(sig) != DKIM_SIGBH_MATCH) {
-		give(s, STATUS_BODY, "the body was changed");
-	} else if (!is_partial(r, d, sig)) {
-		give(s, STATUS_GOOD, NULL);
-	} else if (r->rules->body_length) {
-		give(s, STATUS_EXTRA, NULL);
-	} else {
-		give(s, STATUS_BODY, "l= leaves some of the body out");
-	}
-	if ((flags & DKIM_SIGFLAG_TESTKEY) &&
-	    (s->letter == STATUS_BAD || s->letter == STATUS_BODY))
-		give(s, STATUS_BAD_TESTING,
-		    "not good, but the key is for testing");
 }
 
 /* Feeds a message that has been looked at: a status of the library. Only the
@@ -380,7 +166,7 @@ static DKIM_STAT feed(DKIM *d, struct run *r, struct wire *w, int32_t *rc)
 		st = dkim_eoh(d);
 	while (st == DKIM_STAT_OK && (*rc = wire_body_next(w, &run)) > 0) {
 		if (r->measure)
-			bodylen_feed(&r->body, run);
+			bodylen_feed(&r->check.body, run);
 		st = dkim_body(d, (u_char *)(uintptr_t)run.p, run.n);
 	}
 	if (st == DKIM_STAT_OK && *rc == 0)
@@ -392,7 +178,7 @@ static void give_all(struct verified *out, char letter, const char *why)
 {
 	for (unsigned i = 0; i < out->n; i++) {
 		if (out->v[i].letter == '\0')
-			give(&out->v[i], letter, why);
+			sigcheck_give(&out->v[i], letter, why);
 	}
 }
 
@@ -412,8 +198,13 @@ static int32_t verify(DKIM *d, struct run *r, struct wire *w)
 	if (st == DKIM_STAT_OK)
 		st = dkim_getsiglist(d, &sigs, &n);
 	for (unsigned i = 0; st == DKIM_STAT_OK && i < r->out->n; i++) {
-		if (i < (unsigned)n && r->out->v[i].letter == '\0')
-			judge(r, d, sigs[i], &r->out->v[i]);
+		const struct answer *a;
+
+		if (i >= (unsigned)n || r->out->v[i].letter != '\0')
+			continue;
+		a = find_answer(r, sigs[i]);
+		sigcheck_after(&r->check, d, sigs[i], a != NULL ? a->rc : 0,
+		    &r->out->v[i]);
 	}
 	give_all(r->out, STATUS_FAIL, NULL);
 	return 0;
@@ -438,8 +229,8 @@ static const char *survey(
 		if (rc < 0)
 			continue;
 		*signatures += name_is(f.name, SIGNATURE);
-		r->froms += name_is(f.name, "From");
-		r->subjects += name_is(f.name, "Subject");
+		r->check.froms += name_is(f.name, "From");
+		r->check.subjects += name_is(f.name, "Subject");
 	}
 	return why;
 }
@@ -447,7 +238,7 @@ static const char *survey(
 int32_t verifier_run(const struct verifier *v, struct wire *w,
     const struct verifier_rules *rules, struct verified *out)
 {
-	struct run r = {.v = v, .rules = rules, .out = out};
+	struct run r = {.check = {.rules = rules}, .out = out};
 	const char *why = "the header is too long";
 	unsigned signatures = 1;
 	DKIM_STAT st;

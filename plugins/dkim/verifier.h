@@ -41,6 +41,7 @@ struct signature {
 
 struct verifier_rules {
 	unsigned max;         /* signatures looked at, from the top */
+	unsigned min_bits;    /* of an RSA key */
 	bool body_length;     /* l= may leave some of the body out */
 	bool unsigned_from;   /* From need not be signed */
 	bool require_subject; /* Subject must be */
@@ -57,8 +58,7 @@ struct verified {
 
 struct verifier;
 
-/* QF_ENOMEM. min_bits: of an RSA key. */
-int32_t verifier_open(struct verifier **out, unsigned min_bits);
+int32_t verifier_open(struct verifier **out); /* QF_ENOMEM */
 void verifier_close(struct verifier *v);
 
 /* All signatures of the message: 0, QF_ENOMEM or an error of the host. Reads

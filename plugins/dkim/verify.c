@@ -115,7 +115,7 @@ int32_t verify_open(
 		return QF_ENOMEM;
 	rc = read_settings(h, c, v);
 	if (rc == 0)
-		rc = verifier_open(&v->verifier, v->min_bits);
+		rc = verifier_open(&v->verifier);
 	if (rc < 0)
 		verify_close(v);
 	else
@@ -193,6 +193,7 @@ static void begin(struct job *j, const struct verify *v,
 	j->deadline = lookup_deadline(j);
 	j->rules = (struct verifier_rules){
 	    .max = v->max,
+	    .min_bits = v->min_bits,
 	    .body_length = v->body_length ||
 			   setting_env(h, m, "HONOR_BODYLENGTHTAG", text),
 	    .unsigned_from =

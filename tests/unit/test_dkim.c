@@ -1,6 +1,6 @@
 /*
  * The parts of the dkim plugin that need no signature: domains, the key
- * table, the message as SMTP sends it.
+ * table, options, results, the message as SMTP sends it.
  */
 #include "tests/unit/unit.h"
 
@@ -10,8 +10,12 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "plugins/dkim/bodylen.h"
 #include "plugins/dkim/domain.h"
+#include "plugins/dkim/keydns.h"
 #include "plugins/dkim/keytab.h"
+#include "plugins/dkim/signoptions.h"
+#include "plugins/dkim/status.h"
 #include "plugins/dkim/wire.h"
 #include "tests/lib/fakehost.h"
 
@@ -448,12 +452,138 @@ static void test_wire_zero(void **state)
 	qf_buf_free(&got);
 }
 
+static void test_domain_aligned(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool aligned;
+	} cases[] = {
+	    {"x.example", "x.example", true},
+	    {"a.x.example", "x.example", true},
+	    {"b.a.x.example", "x.example", true},
+	    {"a.x.example", "b.x.example", false},
+	    {"ax.example", "x.example", false},
+	    {"x.example", "y.example", false},
+	    {"example", "x.example", false},
+	    {"", "x.example", false},
+	    {"", "", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+		assert_int_equal(
+		    cases[i].aligned, domain_aligned(cases[i].a, cases[i].b));
+		assert_int_equal(
+		    cases[i].aligned, domain_aligned(cases[i].b, cases[i].a));
+	}
+}
+
+static void test_bodylen(void **state)
+{
+	static const struct {
+		const char *body;
+		uint64_t simple, relaxed;
+	} cases[] = {
+	    {"", 2, 0},
+	    {"\r\n\r\n", 2, 0},
+	    {"x\r\n", 3, 3},
+	    {"x\r\n\r\n\r\n", 3, 3},
+	    {"\r\n\r\nx\r\n", 7, 7},
+	    {"x\r\n \t\r\n", 7, 3},
+	    {"x\r\n \r\n\r\ny\r\n", 11, 10},
+	    {" a \t b \r\n", 9, 6},
+	    {"\ta\r\n", 4, 4},
+	    {" \r\n", 3, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+		const char *body = cases[i].body;
+		struct bodylen whole = {0}, bytes = {0};
+
+		bodylen_feed(&whole, qf_span(body));
+		for (size_t j = 0; body[j] != '\0'; j++)
+			bodylen_feed(&bytes, qf_span_n(body + j, 1));
+		assert_int_equal(cases[i].simple, bodylen_of(&whole, false));
+		assert_int_equal(cases[i].relaxed, bodylen_of(&whole, true));
+		assert_int_equal(cases[i].simple, bodylen_of(&bytes, false));
+		assert_int_equal(cases[i].relaxed, bodylen_of(&bytes, true));
+	}
+}
+
+/* What is good comes before what is not, and what may be good later next. */
+static void test_status(void **state)
+{
+	static const char order[] = "AECFPJXUI", rest[] = "KVNRLQOYWHGS";
+
+	(void)state;
+	for (size_t i = 0; i + 1 < strlen(order); i++)
+		assert_true(status_rank(order[i]) > status_rank(order[i + 1]));
+	for (size_t i = 0; i < strlen(rest); i++) {
+		assert_int_equal(rest[i], status_of(rest[i])->letter);
+		assert_true(status_rank('I') > status_rank(rest[i]));
+	}
+	assert_string_equal("pass", status_of(STATUS_EXTRA)->result);
+	assert_string_equal("none", status_of(STATUS_NONE)->result);
+}
+
+static void test_signoptions(void **state)
+{
+	struct signoptions o = {.lifetime = 7};
+	char text[2 * IDENTITY_SIZE] = "-i ";
+
+	(void)state;
+	assert_true(signoptions_parse(&o, "  "));
+	assert_int_equal(7, o.lifetime);
+	assert_true(signoptions_parse(
+	    &o, " -qthc u\t-x3600 -i a@x.example -z 4 -l -b X"));
+	assert_true(o.simple_header && !o.simple_body);
+	assert_true(o.copied_headers && o.body_length && o.ed25519 && !o.sha1);
+	assert_int_equal(3600, o.lifetime);
+	assert_string_equal("a@x.example", o.identity);
+	assert_true(signoptions_parse(&o, "-i - -x - -z3"));
+	assert_true(o.sha1 && !o.ed25519);
+	assert_int_equal(0, o.lifetime);
+	assert_string_equal("", o.identity);
+	memset(text + 3, 'a', sizeof text - 4);
+	text[sizeof text - 1] = '\0';
+	assert_false(signoptions_parse(&o, text));
+	assert_false(signoptions_parse(&o, "-i"));
+	assert_false(signoptions_parse(&o, "-i "));
+	assert_false(signoptions_parse(&o, "--"));
+}
+
+static void test_keydns_server(void **state)
+{
+	static const char *const bad[] = {"", "localhost",
+	    "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:+1",
+	    "127.0.0.1:5x", "127.0.0.1.1", "::1", "1234567890123456"};
+	struct keydns k = {0};
+
+	(void)state;
+	assert_true(keydns_server(&k, "127.0.0.1"));
+	assert_int_equal(53, ntohs(k.server.sin_port));
+	assert_true(k.own);
+	assert_true(keydns_server(&k, "127.0.0.2:65535"));
+	assert_int_equal(65535, ntohs(k.server.sin_port));
+	assert_int_equal(0x7f000002, ntohl(k.server.sin_addr.s_addr));
+	for (size_t i = 0; i < UNIT_COUNT(bad); i++)
+		assert_false(keydns_server(&k, bad[i]));
+	/* No time: nobody is asked. */
+	assert_int_equal(QF_ENET, keydns_find(&k, "x.example", 0, NULL, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_domain_copy),
 	    cmocka_unit_test(test_domain_of_address),
 	    cmocka_unit_test(test_domain_of_from),
+	    cmocka_unit_test(test_domain_aligned),
+	    cmocka_unit_test(test_bodylen),
+	    cmocka_unit_test(test_status),
+	    cmocka_unit_test(test_signoptions),
+	    cmocka_unit_test(test_keydns_server),
 	    cmocka_unit_test(test_keytab_find),
 	    cmocka_unit_test(test_keytab_mistakes),
 	    cmocka_unit_test(test_keytab_many_mistakes),
