@@ -70,7 +70,8 @@ static int check_value(struct term *t, struct qf_span value, struct qf_err *e)
 		if (qf_context_is_path(value))
 			return 0;
 		return qf_fail(e, QF_ECONF,
-		    "\"%.*s\" is no path: use smtp, inject or bounce",
+		    "\"%.*s\" is no path: use smtp, inject, bounce or "
+		    "local",
 		    (int)value.n, value.p);
 	case SENDER:
 	case RCPT:

@@ -32,7 +32,7 @@ static const struct source {
 };
 
 static const char path_smtp[] = "smtp", path_inject[] = "inject",
-		  path_bounce[] = "bounce";
+		  path_bounce[] = "bounce", path_local[] = "local";
 
 static const char *from_environment(const struct source *s)
 {
@@ -80,6 +80,13 @@ void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
 		c->path = path_inject;
 }
 
+void qf_context_set_caller(struct qf_context *c, uid_t uid, bool believed)
+{
+	snprintf(c->uid, sizeof c->uid, "%ld", (long)uid);
+	if (!believed)
+		c->path = path_local;
+}
+
 bool qf_context_is_own_bounce(const struct qf_context *c)
 {
 	return c->path == path_bounce;
@@ -88,7 +95,7 @@ bool qf_context_is_own_bounce(const struct qf_context *c)
 bool qf_context_is_path(struct qf_span name)
 {
 	return qf_span_is(name, path_smtp) || qf_span_is(name, path_inject) ||
-	       qf_span_is(name, path_bounce);
+	       qf_span_is(name, path_bounce) || qf_span_is(name, path_local);
 }
 
 const char *qf_context_get(const struct qf_context *c, const char *key)

@@ -9,18 +9,22 @@
 #define QF_FRONTEND_CONTEXT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "lib/mail/envelope.h"
 
 struct qf_context {
-	char uid[24];     /* real uid of the caller, decimal */
+	char uid[24];     /* of the caller, decimal */
 	char pid[24];     /* and its process */
 	char run[20];     /* a random number, hexadecimal */
-	const char *path; /* "smtp", "inject" or "bounce" */
+	const char *path; /* "smtp", "inject", "bounce" or "local" */
 	bool bounce;      /* it came with the sender of a bounce */
 };
 
 void qf_context_init(struct qf_context *c, const struct qf_envelope *env);
+/* Who calls, where that is not simply our real uid. What comes from somebody
+ * who is not believed comes by the path `local`, whatever it is. */
+void qf_context_set_caller(struct qf_context *c, uid_t uid, bool believed);
 /* The value of a key, or NULL. A flag that is set is "1". Borrowed. */
 const char *qf_context_get(const struct qf_context *c, const char *key);
 /* Has it the sender of a bounce, empty or `#@[]`? Anybody can say so: only

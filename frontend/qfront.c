@@ -97,7 +97,8 @@ int main(int argc, char **argv)
 		return fail("message not read", &e);
 	qf_open_std();
 	rc = qf_qqguard_start(&e);
-	if (qf_env("NULLQUEUE") != NULL || strcmp(name, "qmail-nullqueue") == 0)
+	if (qf_env("NULLQUEUE") != NULL ||
+	    (qf_env_trusted() && strcmp(name, "qmail-nullqueue") == 0))
 		return discard();
 	if (rc < 0)
 		return fail("environment", &e);

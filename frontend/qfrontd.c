@@ -19,6 +19,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
+#include "lib/base/paths.h"
 #include "lib/base/spool.h"
 #include "lib/mail/qqcode.h"
 #include "lib/mail/qqguard.h"
@@ -58,6 +59,7 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
 	if (qf_setup_open(&o->setup, e) < 0)
 		return e->rc;
 	open_log(&o->setup);
+	qf_trust_log(&o->setup.caller);
 	if (qf_next_check_depth(e) < 0)
 		return e->rc;
 	if (qf_setup_chain(&o->setup, argv, &problems) < 0)
@@ -153,6 +155,34 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 	return code;
 }
 
+/* NULLQUEUE of a believed caller, which a set-id qfront could not obey. */
+static int discard(struct qf_err *e)
+{
+	if (qf_drain(STDIN_FILENO, e) < 0 || qf_drain(STDOUT_FILENO, e) < 0)
+		return fail("message not read", e);
+	return 0;
+}
+
+/* Learns who calls, and obeys strangers in nothing. In a set-id run only now
+ * is it known whether the clock and the log may be the caller's. */
+static int meet_caller(struct qf_setup *s, char *const **argv, struct qf_err *e)
+{
+	static char *const none[] = {NULL};
+
+	if (qf_trust_meet(&s->caller, e) < 0)
+		return e->rc;
+	if (!qf_trust_may_choose(&s->caller)) {
+		while ((*argv)[s->caller.arguments] != NULL)
+			s->caller.arguments++;
+		s->as = NULL;
+		*argv = none;
+	}
+	if (!s->caller.met)
+		return 0;
+	qf_qqguard_log("qfrontd");
+	return qf_qqguard_start(e);
+}
+
 static int once(const char *name, char *const *argv)
 {
 	struct once o = {.setup = QF_SETUP_INIT,
@@ -167,7 +197,12 @@ static int once(const char *name, char *const *argv)
 	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0)
 		return fail("message refused", &e);
 	qf_open_std();
-	code = run(&o, argv, &e);
+	if (meet_caller(&o.setup, &argv, &e) < 0)
+		code = fail("message refused", &e);
+	else if (o.setup.caller.met && qf_env("NULLQUEUE") != NULL)
+		code = discard(&e);
+	else
+		code = run(&o, argv, &e);
 	qf_setup_free(&o.setup);
 	qf_envelope_free(&o.envelope);
 	qf_spool_close(&o.message);

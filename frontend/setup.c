@@ -30,6 +30,7 @@ int qf_setup_chain(struct qf_setup *s, char *const *argv, struct qf_problems *p)
 
 void qf_setup_free(struct qf_setup *s)
 {
+	qf_caller_free(&s->caller);
 	qf_next_free(&s->next);
 	qf_chain_free(&s->chain);
 	qf_frontend_config_free(&s->config);
@@ -67,6 +68,9 @@ int qf_setup_filter(const struct qf_setup *s, int message,
 
 	*plan = (struct qf_plan){0};
 	qf_context_init(&context, envelope);
+	if (s->caller.met)
+		qf_context_set_caller(
+		    &context, s->caller.uid, s->caller.believed);
 	code = qf_dispatch(&d, groups);
 	if (code != 0)
 		return code;

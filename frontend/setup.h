@@ -11,8 +11,10 @@
 #include "frontend/dispatch.h"
 #include "frontend/handoff.h"
 #include "frontend/settle.h"
+#include "frontend/trust.h"
 
 struct qf_setup {
+	struct qf_caller caller;
 	const struct qf_personality *as; /* or NULL */
 	struct qf_ctl ctl;
 	struct qf_frontend_config config;
@@ -22,7 +24,7 @@ struct qf_setup {
 };
 
 /* clang-format off */
-#define QF_SETUP_INIT {.ctl = QF_CTL_NONE}
+#define QF_SETUP_INIT {.caller = QF_CALLER_INIT, .ctl = QF_CTL_NONE}
 /* clang-format on */
 
 /* Reads the control files that hold values: 0 or QF_ECONF. */

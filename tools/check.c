@@ -15,6 +15,7 @@
 #include "frontend/check.h"
 #include "frontend/config.h"
 #include "frontend/handoff.h"
+#include "frontend/trust.h"
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/ctl.h"
@@ -106,6 +107,16 @@ static void check_next(
 	qf_next_free(&next);
 }
 
+static void check_trust(const struct qf_ctl *ctl, struct qf_problems *p)
+{
+	struct qf_trust trust;
+	struct qf_err e;
+
+	if (qf_trust_load(&trust, ctl, &e) < 0)
+		qf_problem_err(p, &e);
+	qf_trust_free(&trust);
+}
+
 /* The sender's own check, which prints its problems itself. */
 static void check_sender(const struct qf_ctl *ctl, struct qf_problems *p)
 {
@@ -150,6 +161,7 @@ static int run(int argc, char **argv)
 	}
 	if (qf_frontend_config_load(&config, &ctl, &e) < 0)
 		qf_problem_err(&problems, &e);
+	check_trust(&ctl, &problems);
 	check_chains(&ctl, config.timeoutchain * 1000, &problems);
 	check_next(&ctl, config.queueprog, &problems);
 	check_sender(&ctl, &problems);

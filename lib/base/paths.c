@@ -26,6 +26,8 @@ static const struct place {
 static const char *const program_dirs[] = {
     QF_SBINDIR, QF_BINDIR, QF_PROTOCOLDIR};
 
+static bool vouched;
+
 bool qf_env_trusted(void)
 {
 	return getauxval(AT_SECURE) == 0;
@@ -33,7 +35,12 @@ bool qf_env_trusted(void)
 
 const char *qf_env(const char *name)
 {
-	return qf_env_trusted() ? getenv(name) : NULL;
+	return vouched || qf_env_trusted() ? getenv(name) : NULL;
+}
+
+void qf_env_vouch(void)
+{
+	vouched = true;
 }
 
 static bool is_same_dir(const char *a, const char *b)
@@ -88,7 +95,8 @@ const char *qf_dir(enum qf_dir dir)
 
 	if (found[dir] != NULL)
 		return found[dir];
-	env = p->variable != NULL ? qf_env(p->variable) : NULL;
+	env = p->variable != NULL && qf_env_trusted() ? getenv(p->variable)
+						      : NULL;
 	if (env != NULL && env[0] == '/') {
 		qf_buf_adds(&b, env);
 	} else if (env != NULL && env[0] != '\0') {

@@ -28,9 +28,13 @@ const char *qf_dir(enum qf_dir dir);
 /* Appends DIR/name. */
 void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name);
 
-/* May the environment choose? False in set-id programs. */
+/* May the environment choose places? False in set-id programs. */
 bool qf_env_trusted(void);
-/* getenv() that is NULL when the environment may not choose. */
+/* getenv() for what a caller says: NULL in a set-id program, until it vouches
+ * for its environment. Places come from qf_dir() alone. */
 const char *qf_env(const char *name);
+/* A set-id program has taken out of its environment what its caller may not
+ * say. */
+void qf_env_vouch(void);
 
 #endif

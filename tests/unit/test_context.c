@@ -26,8 +26,27 @@ static void test_path(void **state)
 	init(&c, "a@x");
 	assert_string_equal("smtp", qf_context_get(&c, "path"));
 	assert_string_equal("2001:db8::1", qf_context_get(&c, "client.ip"));
+	/* Strangers send mail without a sender too. */
+	init(&c, "#@[]");
+	assert_string_equal("smtp", qf_context_get(&c, "path"));
+	unsetenv("TCP6REMOTEIP");
 	init(&c, "#@[]");
 	assert_string_equal("bounce", qf_context_get(&c, "path"));
+}
+
+static void test_caller(void **state)
+{
+	struct qf_context c;
+
+	(void)state;
+	init(&c, "");
+	qf_context_set_caller(&c, 4711, true);
+	assert_string_equal("4711", qf_context_get(&c, "submit.uid"));
+	assert_string_equal("bounce", qf_context_get(&c, "path"));
+	qf_context_set_caller(&c, 815, false);
+	assert_string_equal("815", qf_context_get(&c, "submit.uid"));
+	assert_string_equal("local", qf_context_get(&c, "path"));
+	assert_false(qf_context_is_own_bounce(&c));
 }
 
 /* Each run has a number, however often it is asked for. */
@@ -50,6 +69,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_path),
+	    cmocka_unit_test(test_caller),
 	    cmocka_unit_test(test_run),
 	};
 
