@@ -26,7 +26,7 @@ static uint64_t some(uint64_t n)
 #if defined(__SANITIZE_ADDRESS__)
 	return n / 20;
 #else
-	return getenv("QF_VALGRIND") != NULL ? n / 50 : n;
+	return getenv("QF_VALGRIND") != NULL ? n / 100 : n;
 #endif
 }
 
