@@ -43,6 +43,7 @@ static const struct rule {
 	const char *variable; /* asks for it; else the mode of DKIM does */
 	enum dkim_mode mode;
 	const char *stage, *key, *value;
+	bool yields; /* the setting to those of the stage's file */
 } rules[] = {
     {.as = &personalities[DKIM],
 	.mode = DKIM_VERIFY,
@@ -60,7 +61,12 @@ static const struct rule {
 	.stage = "filter",
 	.key = "engine",
 	.value = "shell"},
-    {.as = &personalities[DKIM], .mode = DKIM_SIGN, .stage = "dkim"},
+    {.as = &personalities[DKIM],
+	.mode = DKIM_SIGN,
+	.stage = "dkim",
+	.key = "key",
+	.value = "domainkeys/%/default",
+	.yields = true},
     {.as = &personalities[NULLQUEUE], .alone = true, .stage = "null"},
 };
 
@@ -98,6 +104,18 @@ static enum dkim_mode choose_dkim(const struct qf_personality *as)
 	return DKIM_VERIFY;
 }
 
+/* What was decided against must not look like a filter that nobody ran. The
+ * stage does as qmail-dkim does when the variable is there. */
+static void settle_dkim(enum dkim_mode mode)
+{
+	if (mode != DKIM_SIGN)
+		unsetenv("DKIMSIGN");
+	if (mode != DKIM_VERIFY)
+		unsetenv("DKIMVERIFY");
+	else
+		setenv("DKIMVERIFY", "", 0);
+}
+
 static bool applies(const struct rule *rule, const struct qf_personality *as,
     enum dkim_mode mode)
 {
@@ -114,15 +132,14 @@ static void add_rules(struct qf_chain *c, const struct qf_personality *as)
 
 	if (as == NULL || as == &personalities[DKIM]) {
 		mode = choose_dkim(as);
-		if (mode != DKIM_SIGN)
-			unsetenv("DKIMSIGN");
-		if (mode != DKIM_VERIFY)
-			unsetenv("DKIMVERIFY");
+		settle_dkim(mode);
 	}
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-		if (applies(&rules[i], as, mode))
-			qf_chain_add_stage(c, rules[i].stage, rules[i].key,
-			    rules[i].value, NULL);
+		if (!applies(&rules[i], as, mode))
+			continue;
+		qf_chain_add_stage(
+		    c, rules[i].stage, rules[i].key, rules[i].value, NULL);
+		c->stage[c->n - 1].yields = rules[i].yields;
 	}
 }
 

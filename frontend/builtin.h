@@ -26,8 +26,9 @@ const struct qf_personality *qf_builtin_find(const char *name);
  * of its name, with the filters in argv where that has them. For qfront itself
  * as qf_chain_load() with QFRONT_CHAIN; but without that variable and without
  * a file, the built-in chain of what QHPSI, SPAMFILTER, FILTERARGS, DKIMSIGN
- * and DKIMVERIFY ask for. Where DKIMSIGN or DKIMVERIFY is overruled by other
- * variables it is unset. Returns as qf_chain_load().
+ * and DKIMVERIFY ask for. The environment says afterwards what of DKIMSIGN and
+ * DKIMVERIFY holds: one that is overruled is unset, and DKIMVERIFY is empty
+ * where mail is verified unasked. Returns as qf_chain_load().
  */
 int qf_builtin_chain(struct qf_chain *c, const struct qf_ctl *ctl,
     const struct qf_personality *as, char *const *argv, struct qf_problems *p);

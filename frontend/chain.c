@@ -316,6 +316,7 @@ void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
 	s->line = (unsigned)c->n;
 	/* Nobody could write another than the default. */
 	s->onerror_chosen = true;
+	s->always = true;
 	name_stage(c, s, name);
 	va_start(ap, name);
 	while (va_arg(ap, const char *) != NULL)

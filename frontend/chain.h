@@ -59,6 +59,7 @@ struct qf_stage {
 	bool shadow; /* runs and logs, never acts */
 	struct qf_stage_setting *setting; /* KEY=VALUE, in order */
 	size_t nsettings;
+	bool yields; /* these settings to those of its file */
 	/* What its plugin declares for a stage with these settings, once it is
 	 * known (frontend/check.h). */
 	bool noted;
@@ -82,7 +83,8 @@ int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
     const char *name, struct qf_problems *p);
 /* An empty chain that no file holds; `name` stands for the path in texts. */
 void qf_chain_start(struct qf_chain *c, const char *name);
-/* Adds a stage with these settings: key, value, and so on, NULL. */
+/* Adds a stage with these settings: key, value, and so on, NULL. Whoever asked
+ * for it did so for this message: it runs for bounces too. */
 void qf_chain_add_stage(struct qf_chain *c, const char *name, ...)
     __attribute__((sentinel));
 void qf_chain_free(struct qf_chain *c);

@@ -128,8 +128,11 @@ int qf_conf_load(struct qf_conf *c, const struct qf_ctl *ctl,
 	    .chain_file = chain->file,
 	    .stage = stage,
 	    .problems = p};
+	if (stage->yields)
+		add_chain_line(c);
 	add_file(c);
-	add_chain_line(c);
+	if (!stage->yields)
+		add_chain_line(c);
 	add_environment(c, known);
 	for (size_t i = 0; i < c->n; i++) {
 		if (!is_known(known, c->v[i].key))

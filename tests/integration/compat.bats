@@ -3,6 +3,11 @@
 
 load ../lib/common
 
+setup_file() {
+	openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 \
+		-out "$BATS_FILE_TMPDIR/key.pem" 2>"$BATS_FILE_TMPDIR/log"
+}
+
 setup() {
 	clean_environment
 	umask 022
@@ -13,6 +18,33 @@ setup() {
 	control queueprog "$TESTLIB/stubqueue"
 	message >m
 	envelope sender@test.example rcpt@test.example >e
+}
+
+# keys NAME...: the private key under these names in the control directory.
+keys() {
+	local name
+
+	for name; do
+		(umask 077
+			mkdir -p "$(dirname "$CONTROLDIR/$name")"
+			cp "$BATS_FILE_TMPDIR/key.pem" "$CONTROLDIR/$name")
+	done
+}
+
+# client SENDER RECIPIENT...: submits m as our own clients do, from beside the
+# programs as installed; what it says in `said`, its exit code in `status`.
+client() {
+	local root=$BATS_TEST_TMPDIR/root
+
+	mkdir -p "$root$QF_SBINDIR"
+	cp "$QF_BUILDDIR/tests/lib/submit" "$root$QF_SBINDIR"
+	ln -sf "$SBIN/qfront" "$root$QF_SBINDIR"
+	mkdir -p "$root${QF_LIBEXECDIR%/*}"
+	ln -sfn "$QF_STAGE$QF_LIBEXECDIR" "$root$QF_LIBEXECDIR"
+	status=0
+	said=$("$root$QF_SBINDIR/submit" "$@" <m 2>log.txt) || status=$?
+	log=$(<log.txt)
+	echo "$said; log: $log" >&2
 }
 
 # answer COMMAND...: one run with the message: its exit code in `status`, what
@@ -214,4 +246,148 @@ queue_program() {
 	[[ $log == *"built-in chain qmail-qfilter: filter 1: names no program"* ]]
 	as qmail-qfilter a -- -- b
 	refused 55
+}
+
+@test "what a stage took is hidden from those below, nothing else" {
+	export FILTERARGS=cat SPAMFILTER=x DKIMVERIFY=F QHPSI=x
+	as qmail-multi "$TESTLIB/stubqueue"
+	untouched
+	hidden FILTERARGS
+	seen SPAMFILTER
+	seen DKIMVERIFY
+	seen QHPSI
+	rm got.*
+	# Our own queue would run none of them.
+	as qmail-multi "$SBIN/qfront-queue"
+	refused 55
+	[[ $log == *" is set, but neither the chain nor our own queue runs it"* ]]
+	# What FILTERARGS asks for is settled, the others are left to the next.
+	unset FILTERARGS
+	as qmail-multi "$TESTLIB/stubqueue"
+	untouched
+	seen SPAMFILTER
+}
+
+@test "a bounce passes the filters that its environment asks for" {
+	envelope '' rcpt@test.example >e
+	FILTERARGS='sed s/Hello/Bye/' as qmail-multi
+	arrived 0
+	grep -q Bye got.message
+	FILTERARGS='sed s/Hello/Bye/' answer "$SBIN/qfront"
+	grep -q Bye got.message
+}
+
+@test "qmail-dkim signs, verifies or does nothing, as indimail's does" {
+	keys keys/sel domainkeys/test.example/default
+	signed() {
+		arrived 0
+		[[ $log == *"signed d=test.example s=$1 "* ]]
+		grep -q '^DKIM-Signature: ' got.message
+		tail -n "$(wc -l <m)" got.message | cmp - m
+		hidden DKIMSIGN
+		hidden DKIMVERIFY
+	}
+	DKIMSIGN=keys/sel as qmail-dkim
+	signed sel
+	DKIMSIGN=keys/sel DKIMVERIFY=S as qmail-dkim
+	signed sel
+	RELAYCLIENT='' as qmail-dkim
+	signed default
+	AUTHINFO=joe DKIMKEY=$CONTROLDIR/keys/sel as qmail-dkim
+	signed sel
+	rm -r "$CONTROLDIR/domainkeys"
+	# Without a key for the domain it is not signed, as in indimail.
+	AUTHINFO=joe as qmail-dkim
+	untouched
+	rm got.*
+	# No signature, which S refuses.
+	DKIMVERIFY=S as qmail-dkim
+	refused 31
+	DKIMVERIFY=S RELAYCLIENT='' as qmail-dkim
+	refused 31
+	DKIMVERIFY=s as qmail-dkim
+	refused 71
+	DKIMVERIFY=S RELAYCLIENT='' RELAYCLIENT_NODKIMVERIFY='' as qmail-dkim
+	untouched
+	hidden DKIMVERIFY
+	as qmail-dkim
+	arrived 0
+	grep -q '^DKIM-Status: ' got.message
+	# A settings file of the stage has the last word on the key.
+	keys other/name
+	control plugins/dkim 'key other/name'
+	RELAYCLIENT='' as qmail-dkim
+	signed name
+}
+
+@test "without a chain, qfront runs what the environment asks for" {
+	keys keys/sel
+	export FILTERARGS='sed s/Hello/Bye/' DKIMSIGN=keys/sel DKIMVERIFY=S
+	answer "$SBIN/qfront"
+	arrived 0
+	grep -q '^DKIM-Signature: ' got.message
+	grep -q Bye got.message
+	hidden FILTERARGS
+	hidden DKIMSIGN
+	hidden DKIMVERIFY
+	# The signature is of what the filter left.
+	[[ $log == *'name=filter '*'name=dkim '* ]]
+	unset DKIMSIGN
+	rm got.*
+	answer "$SBIN/qfront"
+	refused 31
+	[[ $log == *'name=dkim@verify verdict=reject'* ]]
+	FILTERARGS='' DKIMVERIFY='' answer "$SBIN/qfront"
+	untouched
+	# Relaying alone is no wish for a signature.
+	FILTERARGS='' DKIMVERIFY='' RELAYCLIENT='' answer "$SBIN/qfront"
+	untouched
+}
+
+@test "with a chain, even an empty one, the environment asks in vain" {
+	export FILTERARGS='sed s/Hello/Bye/'
+	control chain
+	answer "$SBIN/qfront"
+	untouched
+	seen FILTERARGS
+	control chain-out '# nothing either'
+	QFRONT_CHAIN=out answer "$SBIN/qfront"
+	untouched
+	rm "$CONTROLDIR/chain"
+	QFRONT_CHAIN=out answer "$SBIN/qfront"
+	untouched
+	rm got.*
+	QFRONT_CHAIN=gone answer "$SBIN/qfront"
+	refused 55
+	answer "$SBIN/qfront"
+	arrived 0
+	grep -q Bye got.message
+}
+
+@test "our own clients call front ends in a row" {
+	keys keys/sel
+	export DKIMSIGN=keys/sel FILTERARGS='sed s/Hello/Bye/'
+	export QMAILQUEUE='qmail-multi qmail-dkim'
+	client sender@test.example rcpt@test.example
+	arrived 0
+	[ "$said" = Kok ]
+	grep -q '^DKIM-Signature: ' got.message
+	grep -q Bye got.message
+	[ "$(grep -c 'info: hand over' log.txt)" -eq 2 ]
+	hidden QMAILQUEUE
+	rm got.*
+	FILTERARGS='exit 31' client sender@test.example rcpt@test.example
+	refused 31
+	[ "$said" = 'Dqq mail server permanently rejected message (#5.3.0)' ]
+	QMAILQUEUE='qmail-qfilter sed s/Hello/Hi/ -- sed "s/Hi/Hi there/"' \
+		client sender@test.example rcpt@test.example
+	arrived 0
+	grep -q 'Hi there' got.message
+	rm got.*
+	QMAILQUEUE='no-such-front-end -x' client sender@test.example \
+		rcpt@test.example
+	refused 125
+	[[ $log == *'no program "no-such-front-end"'* ]]
+	NULLQUEUE=1 client sender@test.example rcpt@test.example
+	refused 0
 }

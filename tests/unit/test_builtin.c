@@ -74,6 +74,8 @@ static const char *chain(const char *as, char *const *argv)
 		assert_int_equal(i + 1, s->line);
 		assert_int_equal(QF_ONERROR_DEFER, s->onerror);
 		assert_null(s->conditions);
+		assert_int_equal(
+		    strncmp(c.file, "built-in", 8) == 0, s->always);
 		qf_buf_addf(&b, "%s%s", i > 0 ? "; " : "", s->name);
 		for (size_t k = 0; k < s->nsettings; k++)
 			qf_buf_addf(&b, " %s=%s", s->setting[k].key,
@@ -126,11 +128,15 @@ static void test_personalities(void **state)
 		"DKIMSIGN=k DKIMVERIFY=F RELAYCLIENT= "
 		"RELAYCLIENT_NODKIMVERIFY=1",
 		""},
-	    {"qmail-dkim", "DKIMSIGN=k DKIMVERIFY=FG", "dkim"},
-	    {"qmail-dkim", "DKIMSIGN=k RELAYCLIENT=", "dkim"},
-	    {"qmail-dkim", "RELAYCLIENT=", "dkim"},
-	    {"qmail-dkim", "AUTHINFO=x SPAMFILTER=x", "dkim"},
-	    {"qmail-dkim", "RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=1", "dkim"},
+	    {"qmail-dkim", "DKIMSIGN=k DKIMVERIFY=FG",
+		"dkim key=domainkeys/%/default"},
+	    {"qmail-dkim",
+		"DKIMSIGN=k RELAYCLIENT=", "dkim key=domainkeys/%/default"},
+	    {"qmail-dkim", "RELAYCLIENT=", "dkim key=domainkeys/%/default"},
+	    {"qmail-dkim", "AUTHINFO=x SPAMFILTER=x",
+		"dkim key=domainkeys/%/default"},
+	    {"qmail-dkim", "RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=1",
+		"dkim key=domainkeys/%/default"},
 	    {"qmail-dkim", "DKIMSIGN=", "dkim@verify mode=verify"},
 	};
 
@@ -158,13 +164,14 @@ static void test_unconfigured(void **state)
 	    {"QHPSI= SPAMFILTER= FILTERARGS= DKIMSIGN= DKIMVERIFY=", ""},
 	    {"RELAYCLIENT=", ""},
 	    {"QHPSI=x", "qhpsi"},
-	    {"DKIMSIGN=x RELAYCLIENT=", "dkim"},
+	    {"DKIMSIGN=x RELAYCLIENT=", "dkim key=domainkeys/%/default"},
 	    {"DKIMVERIFY=x RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=", ""},
 	    {"QHPSI=x SPAMFILTER=x FILTERARGS=x DKIMVERIFY=x",
 		"dkim@verify mode=verify; qhpsi; spam engine=command; "
 		"filter engine=shell"},
 	    {"QHPSI=x SPAMFILTER=x FILTERARGS=x DKIMSIGN=x",
-		"qhpsi; spam engine=command; filter engine=shell; dkim"},
+		"qhpsi; spam engine=command; filter engine=shell; dkim "
+		"key=domainkeys/%/default"},
 	};
 
 	(void)state;
@@ -197,7 +204,7 @@ static void test_overruled(void **state)
 {
 	(void)state;
 	set_environment("DKIMSIGN=k DKIMVERIFY=F");
-	assert_string_equal("dkim", chain(NULL, NULL));
+	assert_string_equal("dkim key=domainkeys/%/default", chain(NULL, NULL));
 	assert_non_null(getenv("DKIMSIGN"));
 	assert_null(getenv("DKIMVERIFY"));
 	set_environment("DKIMVERIFY=F RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=");
