@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
+#include "lib/base/buf.h"
+#include "lib/base/io.h"
 #include "plugins/limit/counter.h"
 #include "plugins/limit/key.h"
 
 enum {
-	BYTES_MAX = 1 << 20, /* more than FILE_ENTRIES lines have */
+	BYTES_MAX = 1 << 18, /* more than FILE_ENTRIES lines have */
 	LINGER = 60 /* seconds that an entry stays when it has run out */
 };
 
@@ -90,37 +93,39 @@ static void bound(struct file *f, struct file_entry *e, int64_t now)
 	}
 }
 
-/* Puts an entry in its place; its value is copied. NULL without memory. */
+/* A place for one more: that of the entry that runs out first where there is
+ * no room. Only a few are in use. */
+static struct file_entry *place(struct file *f)
+{
+	struct file_entry *first = NULL;
+
+	if (f->n < FILE_ENTRIES)
+		return &f->entry[f->n++];
+	for (size_t i = 0; i < f->n; i++) {
+		struct file_entry *e = &f->entry[i];
+
+		if (!e->in_use &&
+		    (first == NULL || runs_out(e) < runs_out(first)))
+			first = e;
+	}
+	if (first == NULL)
+		abort();
+	free(first->value);
+	f->forgotten++;
+	return first;
+}
+
+/* The value is copied. */
 static struct file_entry *put(struct file *f, const struct file_entry *e)
 {
-	struct file_entry *to = NULL;
-	char *value = strdup(e->value);
+	struct file_entry *to = place(f);
 
-	if (value == NULL)
-		return NULL;
-	if (f->n < FILE_ENTRIES) {
-		to = &f->entry[f->n++];
-	} else {
-		for (size_t i = 0; i < f->n; i++) {
-			struct file_entry *old = &f->entry[i];
-
-			if (!old->in_use &&
-			    (to == NULL || runs_out(old) < runs_out(to)))
-				to = old;
-		}
-		if (to == NULL) {
-			free(value);
-			return NULL;
-		}
-		free(to->value);
-		f->forgotten++;
-	}
 	*to = *e;
-	to->value = value;
+	to->value = qf_strdup(e->value);
 	return to;
 }
 
-static int32_t parse(struct file *f, char *bytes, size_t n, int64_t now)
+static void parse(struct file *f, char *bytes, size_t n, int64_t now)
 {
 	char *end = bytes + n, *next;
 
@@ -138,57 +143,47 @@ static int32_t parse(struct file *f, char *bytes, size_t n, int64_t now)
 			continue;
 		}
 		bound(f, &e, now);
-		if (runs_out(&e) + LINGER * COUNTER_SECOND > now &&
-		    put(f, &e) == NULL)
-			return QF_ENOMEM;
+		if (runs_out(&e) + LINGER * COUNTER_SECOND > now)
+			put(f, &e);
 	}
-	return 0;
 }
 
-/* All bytes of an open file: their number in *n, or QF_EREAD and errno. */
-static int32_t read_bytes(int fd, char bytes[BYTES_MAX + 1], size_t *n)
+/* What the file holds; of one that is too long, what a file may hold. */
+static int32_t read_bytes(
+    int fd, const char *name, struct qf_buf *out, struct qf_err *e)
 {
 	struct stat st;
-	ssize_t r = 1;
+	int rc;
 
 	if (fstat(fd, &st) < 0)
-		return QF_EREAD;
-	if (!S_ISREG(st.st_mode)) {
-		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-		return QF_EREAD;
-	}
-	for (*n = 0; r > 0 && *n < BYTES_MAX; *n += (size_t)r) {
-		r = read(fd, bytes + *n, BYTES_MAX - *n);
-		if (r < 0)
-			return QF_EREAD;
-	}
-	return 0;
+		return qf_fail_sys(e, QF_EREAD, "%s", name);
+	if (!S_ISREG(st.st_mode))
+		return qf_fail(e, QF_EREAD, "%s: not a regular file", name);
+	rc = qf_read_all(fd, out, e);
+	if (rc == QF_EREAD)
+		qf_err_context(e, "%s", name);
+	return rc == QF_EREAD ? rc : 0;
 }
 
-int32_t file_read(struct file *f, int dir, const char *name, int64_t now)
+int32_t file_read(
+    struct file *f, int dir, const char *name, int64_t now, struct qf_err *e)
 {
+	struct qf_buf bytes = QF_BUF_INIT_MAX(BYTES_MAX);
 	int fd = openat(dir, name,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	char *bytes;
-	size_t n = 0;
-	int32_t rc;
-	int sys;
+	int32_t rc = 0;
 
 	*f = (struct file){0};
 	if (fd < 0 && errno != ENOENT)
-		return QF_EREAD;
-	bytes = malloc(BYTES_MAX + 1);
-	f->entry = calloc(FILE_ENTRIES, sizeof *f->entry);
-	rc = bytes == NULL || f->entry == NULL ? QF_ENOMEM : 0;
-	if (rc == 0 && fd >= 0)
-		rc = read_bytes(fd, bytes, &n);
-	if (rc == 0)
-		rc = parse(f, bytes, n, now);
-	sys = errno;
-	free(bytes);
+		return qf_fail_sys(e, QF_EREAD, "%s", name);
 	if (fd >= 0)
-		close(fd);
-	errno = sys;
+		rc = read_bytes(fd, name, &bytes, e);
+	if (rc == 0) {
+		f->entry = qf_alloc(FILE_ENTRIES * sizeof *f->entry);
+		parse(f, bytes.s, bytes.len, now);
+	}
+	qf_buf_free(&bytes);
+	qf_close(&fd);
 	return rc;
 }
 
@@ -213,61 +208,55 @@ struct file_entry *file_get(struct file *f, const char *value, uint32_t per)
 	}
 	if (e == NULL)
 		e = put(f, &fresh);
-	if (e != NULL)
-		e->in_use = true;
+	e->in_use = true;
 	return e;
 }
 
 /* Writing */
 
-static void print_entry(FILE *to, const struct file_entry *e)
+static void print_entry(struct qf_buf *to, const struct file_entry *e)
 {
-	fprintf(to, "%s %" PRIu32 " %" PRId64 " %" PRId64 " ", e->value, e->per,
-	    e->empty[0], e->empty[1]);
+	qf_buf_addf(to, "%s %" PRIu32 " %" PRId64 " %" PRId64 " ", e->value,
+	    e->per, e->empty[0], e->empty[1]);
 	for (unsigned i = 0; i < e->nseen; i++)
-		fprintf(to, "%s%" PRIx64, i > 0 ? "," : "", e->seen[i]);
-	fputs(e->nseen > 0 ? "\n" : "-\n", to);
+		qf_buf_addf(to, "%s%" PRIx64, i > 0 ? "," : "", e->seen[i]);
+	qf_buf_adds(to, e->nseen > 0 ? "\n" : "-\n");
 }
 
-/* Writes the temporary file: 0, or -1 and errno. */
-static int write_temporary(const struct file *f, int dir)
+static int32_t write_temporary(const struct file *f, int dir, struct qf_err *e)
 {
+	struct qf_buf bytes = QF_BUF_INIT;
 	int fd = openat(dir, temporary,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
-	FILE *to = fd >= 0 ? fdopen(fd, "w") : NULL;
-	int sys = 0;
+	int rc = fd;
 
-	if (to == NULL) {
-		sys = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = sys;
-		return -1;
-	}
 	for (size_t i = 0; i < f->n; i++)
-		print_entry(to, &f->entry[i]);
-	if (fflush(to) == EOF || ferror(to))
-		sys = errno != 0 ? errno : EIO;
-	if (fclose(to) == EOF && sys == 0)
-		sys = errno;
-	errno = sys;
-	return sys != 0 ? -1 : 0;
+		print_entry(&bytes, &f->entry[i]);
+	if (rc >= 0)
+		rc = qf_write_all(fd, bytes.s, bytes.len);
+	if (rc < 0)
+		qf_fail_sys(e, QF_EWRITE, "%s", temporary);
+	qf_buf_free(&bytes);
+	if (fd >= 0 && close(fd) < 0 && rc >= 0)
+		rc = qf_fail_sys(e, QF_EWRITE, "%s", temporary);
+	return rc < 0 ? QF_EWRITE : 0;
 }
 
-int32_t file_write(const struct file *f, int dir, const char *name)
+int32_t file_write(
+    const struct file *f, int dir, const char *name, struct qf_err *e)
 {
-	int sys;
+	int32_t rc;
 
-	if (f->n == 0)
-		return unlinkat(dir, name, 0) == 0 || errno == ENOENT
-			   ? 0
-			   : QF_EWRITE;
-	if (write_temporary(f, dir) == 0 &&
-	    renameat(dir, temporary, dir, name) == 0)
-		return 0;
-	sys = errno;
-	unlinkat(dir, temporary, 0);
-	errno = sys;
-	return QF_EWRITE;
+	if (f->n == 0) {
+		if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+			return 0;
+		return qf_fail_sys(e, QF_EWRITE, "%s", name);
+	}
+	rc = write_temporary(f, dir, e);
+	if (rc == 0 && renameat(dir, temporary, dir, name) < 0)
+		rc = qf_fail_sys(e, QF_EWRITE, "%s", name);
+	if (rc < 0)
+		unlinkat(dir, temporary, 0);
+	return rc;
 }

@@ -19,8 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/err.h"
+
 enum {
-	FILE_ENTRIES = 1024,
+	FILE_ENTRIES = 256,
 	FILE_SEEN = 16 /* in each entry */
 };
 
@@ -41,17 +43,19 @@ struct file {
 	unsigned forgotten; /* entries that went for want of room */
 };
 
-/* Reads it; one that is not there is empty. 0, QF_ENOMEM, or QF_EREAD and
- * errno. Free it either way. */
-int32_t file_read(struct file *f, int dir, const char *name, int64_t now);
+/* Reads it; one that is not there is empty. 0, or QF_EREAD with nothing to
+ * free. */
+int32_t file_read(
+    struct file *f, int dir, const char *name, int64_t now, struct qf_err *e);
 void file_free(struct file *f);
 
-/* Replaces it, or removes it when there is no entry: 0, QF_ENOMEM, or
- * QF_EWRITE and errno with the file as it was. */
-int32_t file_write(const struct file *f, int dir, const char *name);
+/* Replaces it, or removes it when there is no entry: 0, or QF_EWRITE with the
+ * file as it was. */
+int32_t file_write(
+    const struct file *f, int dir, const char *name, struct qf_err *e);
 
-/* The entry of a value, made when it is new: NULL without memory. Where the
- * file is full, the one that runs out first is forgotten. */
+/* The entry of a value, made when it is new. Where the file is full, the one
+ * that runs out first is forgotten. */
 struct file_entry *file_get(struct file *f, const char *value, uint32_t per);
 
 #endif

@@ -49,6 +49,7 @@ struct count {
 	bool has_run;     /* the host says which run this is */
 	uint64_t seen[2]; /* how the entries remember this message */
 	struct store store;
+	struct qf_err error; /* of the store */
 };
 
 /* Settings */
@@ -195,7 +196,7 @@ static int32_t broken(struct count *c)
 	    .class_ = QF_BROKEN,
 	    .text = "the counters of the limits can not be used"};
 
-	rules_log(c->h, c->m, NULL, QF_LOG_ERROR, "%s", c->store.error);
+	rules_log(c->h, c->m, NULL, QF_LOG_ERROR, "%s", c->error.text);
 	return c->h->verdict(c->m, &v);
 }
 
@@ -341,19 +342,20 @@ static int32_t count(struct count *c)
 	for (size_t i = 0; i < c->n && rc == 0; i++) {
 		struct use *u = &c->use[i];
 
-		rc = store_get(
-		    &c->store, u->rule->key, u->value, u->rule->per, &u->entry);
+		rc = store_get(&c->store, u->rule->key, u->value, u->rule->per,
+		    &u->entry, &c->error);
 	}
 	if (rc < 0)
 		return broken(c);
 	class_ = judge(c);
 	if (class_ != QF_PASS)
-		return store_mend(&c->store) < 0 ? broken(c) : class_;
+		return store_mend(&c->store, &c->error) < 0 ? broken(c)
+							    : class_;
 	commit(c);
-	if (store_save(&c->store) < 0)
+	if (store_save(&c->store, &c->error) < 0)
 		return broken(c);
-	if (store_sweep(&c->store) < 0)
-		rules_log(c->h, c->m, NULL, QF_LOG_WARN, "%s", c->store.error);
+	if (store_sweep(&c->store, &c->error) < 0)
+		rules_log(c->h, c->m, NULL, QF_LOG_WARN, "%s", c->error.text);
 	return QF_PASS;
 }
 
@@ -373,7 +375,7 @@ static int32_t message(const struct qf_host *h, struct qf_msg *m, void *state)
 	int32_t rc = gather(&c);
 
 	if (rc == 0 && c.n > 0) {
-		rc = store_open(&c.store, c.stage->dir, patience(&c));
+		rc = store_open(&c.store, c.stage->dir, patience(&c), &c.error);
 		if (rc < 0) {
 			rc = broken(&c);
 		} else {

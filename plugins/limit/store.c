@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/io.h"
 #include "plugins/limit/counter.h"
 
 enum {
@@ -27,28 +29,11 @@ struct store_file {
 	struct file file;
 };
 
-__attribute__((format(printf, 3, 4))) static int32_t fail(
-    struct store *s, int32_t rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(s->error, sizeof s->error, fmt, ap);
-	va_end(ap);
-	return rc;
-}
-
-static int32_t fail_file(struct store *s, int32_t rc, const char *name)
-{
-	return fail(s, rc, "%s/%s: %s", s->path, name,
-	    rc == QF_ENOMEM ? "out of memory" : strerror(errno));
-}
-
 /* The directory and those above it. */
 static int make_dirs(const char *path)
 {
-	char *copy = strdup(path), *at = copy;
-	int rc = copy != NULL ? 0 : -1;
+	char *copy = qf_strdup(path), *at = copy;
+	int rc = 0;
 
 	while (rc == 0 && (at = strchr(at + 1, '/')) != NULL) {
 		*at = '\0';
@@ -63,42 +48,35 @@ static int make_dirs(const char *path)
 }
 
 /* Who can write there chooses who is limited. */
-static int32_t check_owner(struct store *s)
+static int32_t check_owner(const struct store *s, struct qf_err *e)
 {
 	struct stat st;
 
 	if (fstat(s->dir, &st) < 0)
-		return fail(s, QF_EREAD, "%s: %s", s->path, strerror(errno));
+		return qf_fail_sys(e, QF_EREAD, "%s", s->path);
 	if (st.st_uid != geteuid())
-		return fail(s, QF_EPERM,
+		return qf_fail(e, QF_EPERM,
 		    "%s belongs to uid %ld, but mail runs as uid %ld here; "
 		    "chown it, or set another dir",
 		    s->path, (long)st.st_uid, (long)geteuid());
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return fail(s, QF_EPERM,
+		return qf_fail(e, QF_EPERM,
 		    "%s can be written by others; chmod go-w it", s->path);
 	return 0;
 }
 
-static int64_t milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int32_t take_lock(struct store *s, int64_t patience)
+static int32_t take_lock(
+    const struct store *s, int64_t patience, struct qf_err *e)
 {
 	const struct timespec step = {.tv_nsec = LOCK_STEP * 1000000};
-	int64_t end = milliseconds() + patience;
+	int64_t end = qf_deadline_in(patience);
 
 	while (flock(s->dir, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return fail(s, QF_EWRITE, "%s: can not be locked: %s",
-			    s->path, strerror(errno));
-		if (milliseconds() >= end)
-			return fail(s, QF_ETIME,
+			return qf_fail_sys(
+			    e, QF_EWRITE, "%s: can not be locked", s->path);
+		if (qf_clock_mono() >= end)
+			return qf_fail(e, QF_ETIME,
 			    "%s: another process holds the lock for too long",
 			    s->path);
 		nanosleep(&step, NULL);
@@ -106,6 +84,7 @@ static int32_t take_lock(struct store *s, int64_t patience)
 	return 0;
 }
 
+/* Finer than qf_clock_wall(). */
 static int64_t wall_clock(void)
 {
 	struct timespec t;
@@ -114,7 +93,8 @@ static int64_t wall_clock(void)
 	return t.tv_sec * COUNTER_SECOND + t.tv_nsec;
 }
 
-int32_t store_open(struct store *s, const char *path, int64_t patience)
+int32_t store_open(
+    struct store *s, const char *path, int64_t patience, struct qf_err *e)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	int32_t rc;
@@ -123,15 +103,17 @@ int32_t store_open(struct store *s, const char *path, int64_t patience)
 	s->dir = open(path, flags);
 	if (s->dir < 0 && errno == ENOENT && make_dirs(path) == 0)
 		s->dir = open(path, flags);
-	if (s->dir < 0)
-		return fail(s, QF_EWRITE,
-		    "%s: %s; make it for uid %ld, mode 700", path,
-		    strerror(errno), (long)geteuid());
-	rc = check_owner(s);
+	if (s->dir < 0) {
+		qf_fail_sys(e, QF_EWRITE, "%s", path);
+		return qf_err_context(e,
+		    "the counters need a directory of uid %ld, mode 700",
+		    (long)geteuid());
+	}
+	rc = check_owner(s, e);
 	if (rc == 0)
-		rc = take_lock(s, patience);
+		rc = take_lock(s, patience, e);
 	if (rc < 0)
-		close(s->dir);
+		qf_close(&s->dir);
 	s->now = wall_clock();
 	return rc;
 }
@@ -145,12 +127,12 @@ void store_close(struct store *s)
 		free(s->files);
 		s->files = next;
 	}
-	close(s->dir); /* the lock goes with it */
+	qf_close(&s->dir); /* the lock goes with it */
 }
 
 static void file_name(enum key key, unsigned number, char out[NAME_SIZE])
 {
-	snprintf(out, NAME_SIZE, "%s.%02u", key_name(key), number);
+	snprintf(out, NAME_SIZE, "%s.%03u", key_name(key), number);
 }
 
 static struct store_file *find(
@@ -163,19 +145,21 @@ static struct store_file *find(
 	return f;
 }
 
-static int32_t load(struct store *s, struct file *f, const char *name)
+static int32_t load(
+    struct store *s, struct file *f, const char *name, struct qf_err *e)
 {
-	int32_t rc = file_read(f, s->dir, name, s->now);
+	int32_t rc = file_read(f, s->dir, name, s->now, e);
 
+	if (rc < 0)
+		return qf_err_context(e, "%s", s->path);
 	s->damaged += f->damaged;
 	s->forgotten += f->forgotten;
-	f->forgotten = 0;
-	return rc < 0 ? fail_file(s, rc, name) : 0;
+	return 0;
 }
 
-/* The file, loaded: NULL and *rc on failure. */
+/* The file, loaded: NULL when it can not be. */
 static struct store_file *get_file(
-    struct store *s, enum key key, unsigned number, int32_t *rc)
+    struct store *s, enum key key, unsigned number, struct qf_err *e)
 {
 	struct store_file *f = find(s, key, number);
 	char name[NAME_SIZE];
@@ -183,12 +167,8 @@ static struct store_file *get_file(
 	if (f != NULL)
 		return f;
 	file_name(key, number, name);
-	f = calloc(1, sizeof *f);
-	*rc =
-	    f != NULL ? load(s, &f->file, name) : fail_file(s, QF_ENOMEM, name);
-	if (*rc < 0) {
-		if (f != NULL)
-			file_free(&f->file);
+	f = qf_alloc(sizeof *f);
+	if (load(s, &f->file, name, e) < 0) {
 		free(f);
 		return NULL;
 	}
@@ -200,47 +180,45 @@ static struct store_file *get_file(
 }
 
 int32_t store_get(struct store *s, enum key key, const char *value,
-    uint32_t per, struct file_entry **out)
+    uint32_t per, struct file_entry **out, struct qf_err *e)
 {
 	uint64_t hash = key_hash(KEY_HASH, value, strlen(value));
-	int32_t rc = 0;
-	struct store_file *f = get_file(s, key, hash % STORE_FILES, &rc);
+	struct store_file *f = get_file(s, key, hash % STORE_FILES, e);
+	unsigned before;
 
 	if (f == NULL)
-		return rc;
+		return e->rc;
+	before = f->file.forgotten;
 	*out = file_get(&f->file, value, per);
-	s->forgotten += f->file.forgotten;
-	f->file.forgotten = 0;
-	return *out != NULL ? 0 : fail_file(s, QF_ENOMEM, key_name(key));
+	s->forgotten += f->file.forgotten - before;
+	return 0;
 }
 
-static int32_t save(struct store *s, bool all)
+static int32_t save(struct store *s, bool all, struct qf_err *e)
 {
 	for (const struct store_file *f = s->files; f != NULL; f = f->next) {
 		char name[NAME_SIZE];
-		int32_t rc;
 
 		if (!all && !f->file.bounded)
 			continue;
 		file_name(f->key, f->number, name);
-		rc = file_write(&f->file, s->dir, name);
-		if (rc < 0)
-			return fail_file(s, rc, name);
+		if (file_write(&f->file, s->dir, name, e) < 0)
+			return qf_err_context(e, "%s", s->path);
 	}
 	return 0;
 }
 
-int32_t store_save(struct store *s)
+int32_t store_save(struct store *s, struct qf_err *e)
 {
-	return save(s, true);
+	return save(s, true, e);
 }
 
-int32_t store_mend(struct store *s)
+int32_t store_mend(struct store *s, struct qf_err *e)
 {
-	return save(s, false);
+	return save(s, false, e);
 }
 
-int32_t store_sweep(struct store *s)
+int32_t store_sweep(struct store *s, struct qf_err *e)
 {
 	uint64_t seconds = (uint64_t)(s->now / COUNTER_SECOND);
 	unsigned number = (unsigned)(seconds % STORE_FILES);
@@ -256,12 +234,9 @@ int32_t store_sweep(struct store *s)
 	    (st.st_mtime <= (time_t)seconds &&
 		st.st_mtime + SWEEP_AGE > (time_t)seconds))
 		return 0;
-	rc = load(s, &f, name);
-	if (rc == 0) {
-		rc = file_write(&f, s->dir, name);
-		if (rc < 0)
-			fail_file(s, rc, name);
-	}
+	if (load(s, &f, name, e) < 0)
+		return e->rc;
+	rc = file_write(&f, s->dir, name, e);
 	file_free(&f);
-	return rc;
+	return rc < 0 ? qf_err_context(e, "%s", s->path) : 0;
 }

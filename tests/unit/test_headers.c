@@ -140,6 +140,8 @@ static void test_guards(void **state)
 	    /* unfolded, without white space around it */
 	    {"if A matches \"one two\" add X-A 1", "A: \n one\n two \nB: c\n",
 		"X-A: 1\nA: \n one\n two \nB: c\n"},
+	    {"if A matches \"one two\" add X-A 1", "A: one\r\n two\r\n",
+		"X-A: 1\nA: one\r\n two\r\n"},
 	    {"if A matches \"\" add X-A 1", "A:\n", "X-A: 1\nA:\n"},
 	    {"if A matches \"a \\\"b\\\"\" add X-A \"1\"", "A: a \"b\"\n",
 		"X-A: \"1\"\nA: a \"b\"\n"},

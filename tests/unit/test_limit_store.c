@@ -13,6 +13,7 @@
 static const int64_t now = INT64_C(1800000000) * COUNTER_SECOND;
 
 static char *dir;
+static struct qf_err error;
 
 static int setup(void **state)
 {
@@ -199,14 +200,14 @@ static const char *file_of(const char *value)
 {
 	static char name[32];
 
-	snprintf(name, sizeof name, "auth.%02u",
+	snprintf(name, sizeof name, "auth.%03u",
 	    (unsigned)(key_hash(KEY_HASH, value, strlen(value)) % STORE_FILES));
 	return name;
 }
 
 static void open_store(struct store *s)
 {
-	assert_int_equal(0, store_open(s, dir, 1000));
+	assert_int_equal(0, store_open(s, dir, 1000, &error));
 	s->now = now;
 }
 
@@ -214,7 +215,7 @@ static struct file_entry *get(struct store *s, const char *value, uint32_t per)
 {
 	struct file_entry *e = NULL;
 
-	assert_int_equal(0, store_get(s, KEY_AUTH, value, per, &e));
+	assert_int_equal(0, store_get(s, KEY_AUTH, value, per, &e, &error));
 	return e;
 }
 
@@ -233,7 +234,7 @@ static void test_keeps(void **state)
 		e->seen[e->nseen++] = UINT64_MAX - i;
 	get(&s, "joe", 60)->empty[0] = now + 3;
 	get(&s, "ann", 3600)->empty[0] = now + 4;
-	assert_int_equal(0, store_save(&s));
+	assert_int_equal(0, store_save(&s, &error));
 	store_close(&s);
 
 	open_store(&s);
@@ -281,7 +282,7 @@ static void test_damage(void **state)
 		    now + COUNTER_SECOND, get(&s, "joe", 3600)->empty[0]);
 		if (s.damaged != 1)
 			fail_msg("%s: %u damaged", bad[i], s.damaged);
-		assert_int_equal(0, store_save(&s));
+		assert_int_equal(0, store_save(&s, &error));
 		store_close(&s);
 		open_store(&s);
 		get(&s, "joe", 3600);
@@ -306,7 +307,7 @@ static void test_cut_and_zeros(void **state)
 	open_store(&s);
 	get(&s, "joe", 3600)->empty[0] = now + 1;
 	assert_int_equal(1, s.damaged);
-	assert_int_equal(0, store_save(&s));
+	assert_int_equal(0, store_save(&s, &error));
 	store_close(&s);
 	open_store(&s);
 	assert_int_equal(now + 1, get(&s, "joe", 3600)->empty[0]);
@@ -331,7 +332,7 @@ static void test_times_far_ahead(void **state)
 	assert_int_equal(
 	    now + 60 * COUNTER_SECOND, get(&s, "joe", 60)->empty[0]);
 	/* It is kept, also when nothing is counted. */
-	assert_int_equal(0, store_mend(&s));
+	assert_int_equal(0, store_mend(&s, &error));
 	store_close(&s);
 	open_store(&s);
 	s.now += 10 * COUNTER_SECOND;
@@ -371,7 +372,7 @@ static void test_what_runs_out_goes(void **state)
 	open_store(&s);
 	get(&s, "joe", 60)->empty[0] = now;
 	assert_int_equal(0, s.damaged);
-	assert_int_equal(0, store_save(&s));
+	assert_int_equal(0, store_save(&s, &error));
 	store_close(&s);
 	assert_int_equal(2, lines_of(file_of("joe")));
 }
@@ -404,23 +405,23 @@ static void test_sweep(void **state)
 	struct store s;
 
 	(void)state;
-	write_file("auth.00", lines, sizeof lines - 1);
-	write_file("auth.01", lines, strchr(lines, '\n') + 1 - lines);
-	touch("auth.00", now - 1800 * COUNTER_SECOND);
-	touch("auth.01", now - 7200 * COUNTER_SECOND);
+	write_file("auth.000", lines, sizeof lines - 1);
+	write_file("auth.001", lines, strchr(lines, '\n') + 1 - lines);
+	touch("auth.000", now - 1800 * COUNTER_SECOND);
+	touch("auth.001", now - 7200 * COUNTER_SECOND);
 	open_store(&s);
 	s.now = turn_of(0);
-	assert_int_equal(0, store_sweep(&s));
+	assert_int_equal(0, store_sweep(&s, &error));
 	/* It was looked at less than an hour ago. */
-	assert_int_equal(2, lines_of("auth.00"));
-	touch("auth.00", now - 7200 * COUNTER_SECOND);
-	assert_int_equal(0, store_sweep(&s));
-	assert_int_equal(1, lines_of("auth.00"));
+	assert_int_equal(2, lines_of("auth.000"));
+	touch("auth.000", now - 7200 * COUNTER_SECOND);
+	assert_int_equal(0, store_sweep(&s, &error));
+	assert_int_equal(1, lines_of("auth.000"));
 	s.now = turn_of(1);
-	assert_int_equal(0, store_sweep(&s));
+	assert_int_equal(0, store_sweep(&s, &error));
 	store_close(&s);
 	/* A file without lines goes. */
-	assert_int_equal(NO_FILE, lines_of("auth.01"));
+	assert_int_equal(NO_FILE, lines_of("auth.001"));
 }
 
 /* A full file forgets who would be free first, but nobody who is asked for. */
@@ -437,7 +438,7 @@ static void test_full(void **state)
 	open_store(&s);
 	get(&s, "joe", 60)->empty[0] = now + 1;
 	assert_int_equal(1, s.forgotten);
-	assert_int_equal(0, store_save(&s));
+	assert_int_equal(0, store_save(&s, &error));
 	store_close(&s);
 	assert_int_equal(FILE_ENTRIES, lines_of(file_of("joe")));
 	/* The next one takes the place of joe, unless he is in use. */
@@ -460,26 +461,28 @@ static void test_errors(void **state)
 	(void)state;
 	/* The lock is held; a second one does not wait for ever. */
 	open_store(&s);
-	assert_int_equal(QF_ETIME, store_open(&other, dir, 10));
-	assert_non_null(strstr(other.error, "holds the lock for too long"));
+	assert_int_equal(QF_ETIME, store_open(&other, dir, 10, &error));
+	assert_non_null(strstr(error.text, "holds the lock for too long"));
 	/* A file that is none. */
 	snprintf(path, sizeof path, "%s/%s", dir, file_of("joe"));
 	unlink(path);
 	assert_int_equal(0, mkdir(path, 0700));
-	assert_int_equal(QF_EREAD, store_get(&s, KEY_AUTH, "joe", 60, &e));
-	assert_non_null(strstr(s.error, "Is a directory"));
+	assert_int_equal(
+	    QF_EREAD, store_get(&s, KEY_AUTH, "joe", 60, &e, &error));
+	assert_non_null(strstr(error.text, "not a regular file"));
 	assert_int_equal(0, rmdir(path));
 	assert_int_equal(0, symlink("elsewhere", path));
-	assert_int_equal(QF_EREAD, store_get(&s, KEY_AUTH, "joe", 60, &e));
+	assert_int_equal(
+	    QF_EREAD, store_get(&s, KEY_AUTH, "joe", 60, &e, &error));
 	assert_int_equal(0, unlink(path));
 	/* Nothing can be written; what was there stays. */
 	get(&s, "joe", 60)->empty[0] = now + 1;
-	assert_int_equal(0, store_save(&s));
+	assert_int_equal(0, store_save(&s, &error));
 	get(&s, "joe", 60)->empty[0] = now + 2;
 	snprintf(path, sizeof path, "%s/new", dir);
 	assert_int_equal(0, mkdir(path, 0700));
-	assert_int_equal(QF_EWRITE, store_save(&s));
-	assert_non_null(strstr(s.error, s.path));
+	assert_int_equal(QF_EWRITE, store_save(&s, &error));
+	assert_non_null(strstr(error.text, s.path));
 	assert_int_equal(0, rmdir(path));
 	store_close(&s);
 	open_store(&s);
@@ -496,7 +499,7 @@ static void test_directory(void **state)
 
 	(void)state;
 	snprintf(path, sizeof path, "%s/a/b/c", dir);
-	assert_int_equal(0, store_open(&s, path, 10));
+	assert_int_equal(0, store_open(&s, path, 10, &error));
 	store_close(&s);
 	assert_int_equal(0, stat(path, &st));
 	assert_int_equal(0700, st.st_mode & 0777);
@@ -506,23 +509,23 @@ static void test_directory(void **state)
 	assert_int_equal(0, st.st_mode & 0022);
 	*at = '/';
 	assert_int_equal(0, chmod(path, 0770));
-	assert_int_equal(QF_EPERM, store_open(&s, path, 10));
-	assert_non_null(strstr(s.error, "can be written by others"));
+	assert_int_equal(QF_EPERM, store_open(&s, path, 10, &error));
+	assert_non_null(strstr(error.text, "can be written by others"));
 	assert_int_equal(0, rmdir(path));
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(QF_EWRITE, store_open(&s, path, 10));
+	assert_int_equal(QF_EWRITE, store_open(&s, path, 10, &error));
 	strcat(path, "/d");
-	assert_int_equal(QF_EWRITE, store_open(&s, path, 10));
-	assert_non_null(strstr(s.error, "Not a directory"));
+	assert_int_equal(QF_EWRITE, store_open(&s, path, 10, &error));
+	assert_non_null(strstr(error.text, "Not a directory"));
 	if (geteuid() == 0) {
 		*strrchr(path, '/') = '\0';
 		assert_int_equal(0, unlink(path));
 		assert_int_equal(0, mkdir(path, 0700));
 		assert_int_equal(0, chown(path, 1, 1));
-		assert_int_equal(QF_EPERM, store_open(&s, path, 10));
-		assert_non_null(strstr(s.error, "belongs to uid 1"));
+		assert_int_equal(QF_EPERM, store_open(&s, path, 10, &error));
+		assert_non_null(strstr(error.text, "belongs to uid 1"));
 	}
 }
 
