@@ -23,8 +23,10 @@ void qf_check_read_notes(const struct qf_ctl *ctl, struct qf_chain *chain)
 
 /* Would the stage change what an earlier one has signed? One that signs adds
  * its signature on top, which earlier ones do not cover. */
-static bool breaks_seal(uint64_t effects)
+static bool breaks_seal(const struct qf_stage *stage, uint64_t effects)
 {
+	if (stage->shadow)
+		return false;
 	if (effects & QF_EFFECT_SEAL)
 		return (effects & QF_EFFECT_BODY) != 0;
 	return (effects & (QF_EFFECT_HEADER | QF_EFFECT_BODY)) != 0;
@@ -33,10 +35,11 @@ static bool breaks_seal(uint64_t effects)
 static void check_order(const struct qf_chain *chain,
     const struct qf_stage *stage, uint64_t effects, struct qf_problems *p)
 {
-	if (!breaks_seal(effects))
+	if (!breaks_seal(stage, effects))
 		return;
 	for (const struct qf_stage *s = chain->stage; s < stage; s++) {
 		if (!s->noted || (s->effects & QF_EFFECT_SEAL) == 0 ||
+		    s->shadow ||
 		    qf_condition_excludes(s->conditions, stage->conditions))
 			continue;
 		qf_problem(p, QF_ECONF,

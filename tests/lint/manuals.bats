@@ -1,6 +1,8 @@
 # The manual pages: clean mdoc, one for each program, and true to the tables
 # in the code.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	cd "$QF_SRCDIR" || return
 	# Pages as written and as generated.
@@ -70,6 +72,37 @@ documented() {
 	done <"$BATS_TEST_TMPDIR/items"
 	echo "not documented:$missing"
 	[ -z "$missing" ]
+}
+
+# interface HEADER: what a plugin author sees of it, a macro a line: `Dv NAME`
+# or `Fn NAME`; the calls of struct qf_host, the structs.
+interface() {
+	local list=$QF_SRCDIR/tests/abi/header.py
+
+	/usr/bin/python3 "$list" macros "$1" | awk '$1 ~ /^QF_/ { print $1 }'
+	/usr/bin/python3 "$list" members "$1" |
+		awk '{ print $1 } $1 == "qf_host" || $1 == "qf_plugin" { print $2 }' |
+		grep -vx 'magic\|reserved' | sort -u
+}
+
+# named NAME PAGE: in a macro for constants, functions, arguments or types.
+named() {
+	grep -qE "^\.(It )?(Dv|Fn|Fa|Vt struct)( .*)? $1( |\$)|^\.Vt struct $1( |\$)" \
+		"$2"
+}
+
+@test "qfront-plugin(3) has every call, struct and constant" {
+	local name missing=
+
+	interface include/qfront/plugin.h >"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 120 ]
+	while read -r name; do
+		named "$name" man/qfront-plugin.3 || missing+=" $name"
+	done <"$BATS_TEST_TMPDIR/names"
+	echo "not in the page:$missing"
+	[ -z "$missing" ]
+	run ! named QF_GROUP_NOSUCH man/qfront-plugin.3
+	run ! named header_nosuch man/qfront-plugin.3
 }
 
 @test "pages of ours that a page refers to are there" {

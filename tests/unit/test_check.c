@@ -106,6 +106,8 @@ static void test_rules(void **state)
 		"seal@b"},
 	    {"seal max=1k\nhead if=size>1k\n", "chain:2: "},
 	    {"old\nhead\n", NULL},
+	    {"seal\nhead shadow\n", NULL},
+	    {"seal shadow\nhead\n", NULL},
 	    {"seal\nold\n", NULL},
 	    {"look timeout=60\n", NULL},
 	    {"look timeout=61\n", "chain:1: timeout=61 is more than the whole "
