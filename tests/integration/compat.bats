@@ -18,6 +18,8 @@ setup() {
 	control queueprog "$TESTLIB/stubqueue"
 	message >m
 	envelope sender@test.example rcpt@test.example >e
+	printf '#!/bin/sh\necho X-Judge: ham\ncat\nexit 1\n' >judge
+	chmod +x judge
 }
 
 # keys NAME...: the private key under these names in the control directory.
@@ -322,21 +324,25 @@ queue_program() {
 
 @test "without a chain, qfront runs what the environment asks for" {
 	keys keys/sel
-	export FILTERARGS='sed s/Hello/Bye/' DKIMSIGN=keys/sel DKIMVERIFY=S
+	export FILTERARGS='sed s/Hello/Bye/' SPAMFILTER=$PWD/judge \
+		DKIMSIGN=keys/sel DKIMVERIFY=S
 	answer "$SBIN/qfront"
 	arrived 0
 	grep -q '^DKIM-Signature: ' got.message
 	grep -q Bye got.message
+	grep -q '^X-Judge: ham' got.message
 	hidden FILTERARGS
+	hidden SPAMFILTER
 	hidden DKIMSIGN
 	hidden DKIMVERIFY
-	# The signature is of what the filter left.
-	[[ $log == *'name=filter '*'name=dkim '* ]]
+	# The signature is of what the filters left.
+	[[ $log == *'name=spam '*'name=filter '*'name=dkim '* ]]
 	unset DKIMSIGN
 	rm got.*
 	answer "$SBIN/qfront"
 	refused 31
 	[[ $log == *'name=dkim@verify verdict=reject'* ]]
+	unset SPAMFILTER
 	FILTERARGS='' DKIMVERIFY='' answer "$SBIN/qfront"
 	untouched
 	# Relaying alone is no wish for a signature.
@@ -365,16 +371,25 @@ queue_program() {
 }
 
 @test "our own clients call front ends in a row" {
+	# Two stages, one message.
+	QMAILQUEUE='qmail-dkim qmail-spamfilter' SPAMFILTER=$PWD/judge \
+		client sender@test.example rcpt@test.example
+	arrived 0
+	[ "$said" = Kok ]
+	grep -q '^DKIM-Status: ' got.message
+	grep -q '^X-Judge: ham' got.message
+	[ "$(grep -c 'info: hand over' log.txt)" -eq 2 ]
+	hidden QMAILQUEUE
+	hidden SPAMFILTER
+	rm got.*
+	# The signature comes last.
 	keys keys/sel
 	export DKIMSIGN=keys/sel FILTERARGS='sed s/Hello/Bye/'
 	export QMAILQUEUE='qmail-multi qmail-dkim'
 	client sender@test.example rcpt@test.example
 	arrived 0
-	[ "$said" = Kok ]
 	grep -q '^DKIM-Signature: ' got.message
 	grep -q Bye got.message
-	[ "$(grep -c 'info: hand over' log.txt)" -eq 2 ]
-	hidden QMAILQUEUE
 	rm got.*
 	FILTERARGS='exit 31' client sender@test.example rcpt@test.example
 	refused 31
