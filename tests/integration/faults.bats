@@ -35,7 +35,7 @@ fast_folder() {
 
 # points ARGUMENT...: tries them all.
 points() {
-	"$PYTHON" "$TESTLIB/faults.py" "$@" "$RUNS" 3>&-
+	"$PYTHON" -B "$TESTLIB/faults.py" "$@" "$RUNS" 3>&-
 }
 
 # A chain on which a message takes the longest way: both kinds of workers, and
@@ -131,6 +131,39 @@ ABOVE=fdopendir,fstatat,malloc,open,read
 		done
 	END
 	SERVED='a b' REFUSED='' points send --skip "$ABOVE"
+}
+
+@test "groups: all of them are queued, or none" {
+	message >m
+	points groups --sparse
+}
+
+@test "groups: the same for a queue without nameless files" {
+	message >m
+	points groups --no-tmpfile --sparse --skip faccess,malloc,read
+}
+
+# A held message, and a module that serves everybody.
+make_held() {
+	make_sender
+	printf 'HOLD=why\0ROUTE=mx.example\0' >>e
+	module smtp <<-'END'
+		#!/bin/sh
+		read -r sender <&3
+		while read -r rcpt <&3 && [ -n "$rcpt" ]; do
+			echo "$rcpt" >>"$RECORD/rcpts"
+		done
+	END
+}
+
+@test "release: what is held stays held, or is delivered" {
+	make_held
+	SERVED='a b' REFUSED='' points release
+}
+
+@test "delete: what is held stays held, or is gone" {
+	make_held
+	SERVED='' REFUSED='' points delete
 }
 
 @test "smtp: 0 only for a message that the server has, never a permanent code" {
