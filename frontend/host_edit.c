@@ -7,6 +7,7 @@
 
 #include "frontend/host_calls.h"
 #include "lib/base/log.h"
+#include "lib/mail/attrs.h"
 
 /* edit */
 
@@ -222,13 +223,13 @@ int32_t qf_host_note_get(struct qf_msg *m, const char *key, struct qf_span *out)
 	return 0;
 }
 
-/* HOST or HOST:PORT; an address of IPv6 stands in brackets. */
+/* What the queue will take: else the mail would go by another way. */
 static bool is_route(const char *s)
 {
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz"
-			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:");
+	struct qf_route route;
 
-	return n > 0 && n < 256 && s[n] == '\0' && s[0] != '-';
+	return strlen(s) < QF_TEXT_SIZE &&
+	       qf_route_parse(&route, qf_span(s), NULL) == 0;
 }
 
 int32_t qf_host_route_set(struct qf_msg *m, const char *route)

@@ -19,7 +19,11 @@ static const struct {
     {"SMTPUTF8", false},
 };
 enum {
-	NKEYS = sizeof keys / sizeof *keys
+	NKEYS = sizeof keys / sizeof *keys,
+	/* Of a list, for the front end: whatever a submitter asks for, a
+	 * message can be held. */
+	RESERVED = 16,
+	RESERVED_BYTES = 16 << 10
 };
 
 void qf_attrs_free(struct qf_attrs *a)
@@ -74,7 +78,7 @@ static int check(const struct qf_attrs *a, size_t entries, size_t left,
 {
 	int k = find_key(record);
 	struct qf_route route;
-	size_t n;
+	size_t n, bytes;
 
 	if (k < 0)
 		return qf_fail(e, QF_EFORMAT, "unknown attribute");
@@ -82,8 +86,12 @@ static int check(const struct qf_attrs *a, size_t entries, size_t left,
 	if (has_control(record))
 		return qf_fail(e, QF_EFORMAT,
 		    "attribute %s holds a control character", keys[k].key);
-	if (entries > QF_ATTRS_MAX ||
-	    record.n > QF_ATTRS_BYTES - (a->bytes - left))
+	bytes = a->bytes - left + record.n;
+	if (!keys[k].ours) {
+		entries += RESERVED;
+		bytes += RESERVED_BYTES;
+	}
+	if (entries > QF_ATTRS_MAX || bytes > QF_ATTRS_BYTES)
 		return qf_fail(e, QF_EFORMAT,
 		    "more than %d attributes, or longer than %d bytes",
 		    QF_ATTRS_MAX, QF_ATTRS_BYTES);
@@ -178,16 +186,12 @@ void qf_attrs_remove_ours(struct qf_attrs *a)
 }
 
 /* A name or an address, as a protocol module and a log line take it. */
-static bool is_host(struct qf_span s)
+static bool is_host(const char *s)
 {
-	if (s.n == 0 || s.n >= QF_ROUTE_HOST_SIZE)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] <= ' ' || s.p[i] >= 127 || s.p[i] == '/' ||
-		    s.p[i] == '[' || s.p[i] == ']')
-			return false;
-	}
-	return true;
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz"
+			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%");
+
+	return n > 0 && s[n] == '\0' && s[0] != '-';
 }
 
 /* What follows the host: nothing, or `:PORT`. */
@@ -220,12 +224,13 @@ int qf_route_parse(struct qf_route *out, struct qf_span text, struct qf_err *e)
 		rest = qf_span_n(text.p + n, text.n - n);
 		good = true;
 	}
-	if (!good || !is_host(host) || !take_port(rest, &out->port))
+	*out = (struct qf_route){.port = 0};
+	if (good && host.n < sizeof out->host)
+		memcpy(out->host, host.p, host.n);
+	if (!is_host(out->host) || !take_port(rest, &out->port))
 		return qf_fail(e, QF_EFORMAT,
 		    "\"%.*s\" is no host: use HOST, HOST:PORT or "
 		    "[ADDRESS]:PORT",
 		    text.n < 100 ? (int)text.n : 100, text.p);
-	memcpy(out->host, host.p, host.n);
-	out->host[host.n] = '\0';
 	return 0;
 }

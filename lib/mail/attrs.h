@@ -47,7 +47,7 @@ void qf_attrs_copy(struct qf_attrs *to, const struct qf_attrs *from);
 /* Is this `KEY=...` with a key that we know? */
 bool qf_attrs_is_known(struct qf_span record);
 /* Appends `KEY=value`. QF_EFORMAT when the key is unknown, the value no good
- * or the list full. */
+ * or the list full: for submitters earlier than for the front end. */
 int qf_attrs_add(struct qf_attrs *a, struct qf_span record, struct qf_err *e);
 /* The value becomes the only one of its key; errors as above. */
 int qf_attrs_set(struct qf_attrs *a, const char *key, struct qf_span value,

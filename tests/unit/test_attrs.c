@@ -95,29 +95,49 @@ static void test_set_and_remove(void **state)
 	qf_attrs_free(&b);
 }
 
+/* However much a submitter asks for, there is room to hold the message. */
 static void test_limits(void **state)
 {
 	struct qf_buf big = QF_BUF_INIT;
 	struct qf_attrs a = {0};
 	struct qf_err e;
+	size_t n = 0;
 
 	(void)state;
-	for (int i = 0; i < QF_ATTRS_MAX; i++)
-		assert_int_equal(0, qf_attrs_add(&a, qf_span("ORCPT="), &e));
-	assert_int_equal(QF_EFORMAT, qf_attrs_add(&a, qf_span("RET=x"), &e));
+	while (qf_attrs_add(&a, qf_span("ORCPT="), &e) == 0)
+		n++;
+	assert_true(n > 1000 && n < QF_ATTRS_MAX);
 	assert_int_equal(QF_EFORMAT, qf_attrs_set(&a, "RET", qf_span("x"), &e));
-	assert_int_equal(0, qf_attrs_set(&a, "ORCPT", qf_span("x"), &e));
-	assert_string_equal("ORCPT=x", as_text(&a));
+	assert_int_equal(0, qf_attrs_set(&a, "HOLD", qf_span("why"), &e));
+	assert_string_equal("why", qf_attrs_get(&a, "HOLD"));
+	for (; n < QF_ATTRS_MAX - 1; n++)
+		assert_int_equal(0, qf_attrs_add(&a, qf_span("STAGE=x"), &e));
+	assert_int_equal(QF_EFORMAT, qf_attrs_add(&a, qf_span("STAGE=x"), &e));
+	assert_int_equal(0, qf_attrs_set(&a, "STAGE", qf_span("y"), &e));
 	qf_attrs_remove(&a, "ORCPT");
+	assert_string_equal("HOLD=why|STAGE=y", as_text(&a));
+	qf_attrs_free(&a);
 	for (int i = 0; i < QF_ATTRS_BYTES - 5; i++)
 		qf_buf_addc(&big, 'x');
+	assert_int_equal(
+	    QF_EFORMAT, qf_attrs_set(&a, "ENVID", qf_buf_span(&big), &e));
 	assert_int_equal(0, qf_attrs_set(&a, "HOLD", qf_buf_span(&big), &e));
 	assert_int_equal(0, qf_attrs_set(&a, "HOLD", qf_buf_span(&big), &e));
-	assert_int_equal(QF_EFORMAT, qf_attrs_add(&a, qf_span("RET="), &e));
+	assert_int_equal(QF_EFORMAT, qf_attrs_add(&a, qf_span("STAGE="), &e));
 	qf_buf_addc(&big, 'x');
 	assert_int_equal(
 	    QF_EFORMAT, qf_attrs_set(&a, "HOLD", qf_buf_span(&big), &e));
 	assert_int_equal(QF_ATTRS_BYTES, a.bytes);
+	qf_attrs_free(&a);
+	big.len = 40000;
+	assert_int_equal(
+	    0, qf_attrs_set(&a, "ENVID", qf_span_n(big.s, big.len), &e));
+	assert_int_equal(
+	    0, qf_attrs_set(&a, "ENVID", qf_span_n(big.s, big.len), &e));
+	assert_int_equal(
+	    QF_EFORMAT, qf_attrs_set(&a, "ORCPT", qf_span_n(big.s, 10000), &e));
+	assert_int_equal(
+	    0, qf_attrs_set(&a, "HOLD", qf_span_n(big.s, 16000), &e));
 	qf_buf_free(&big);
 	qf_attrs_free(&a);
 }
@@ -147,6 +167,8 @@ static void test_route(void **state)
 	    {"[::1]25", NULL, 0},
 	    {"a b", NULL, 0},
 	    {"a/b", NULL, 0},
+	    {"-a", NULL, 0},
+	    {"a\"b", NULL, 0},
 	    {"a\xff", NULL, 0},
 	};
 	char big[QF_ROUTE_HOST_SIZE + 1];
