@@ -1,0 +1,228 @@
+#include "frontend/worker_internal.h"
+
+#include <stdio.h>
+
+#include "frontend/cap.h"
+#include "frontend/check.h"
+#include "frontend/fates.h"
+#include "frontend/loader.h"
+#include "frontend/outcome.h"
+#include "lib/base/log.h"
+
+/* A stage with its plugin loaded and its state made. */
+struct live {
+	struct qf_loaded loaded;
+	struct qf_conf conf;
+	void *state;
+};
+
+static void close_stage(struct live *l)
+{
+	struct qf_err e;
+
+	if (l->state != NULL && l->loaded.plugin.fini != NULL)
+		l->loaded.plugin.fini(qf_host_table(), l->state);
+	qf_conf_free(&l->conf);
+	if (qf_plugin_unload(&l->loaded, &e) < 0)
+		qf_log_err("plugin not closed", &e);
+}
+
+static int init_stage(
+    struct qf_worker *w, const struct qf_stage *s, struct live *l)
+{
+	const struct qf_plugin *p = &l->loaded.plugin;
+	struct qf_err e;
+	int rc;
+
+	/* Unknown until now when it has no note. */
+	if (qf_check_stage(
+		w->work->chain, s, p->effects, p->flags, &w->problems) < 0)
+		return qf_worker_trouble(w, &w->problems.first);
+	if (p->init == NULL)
+		return 0;
+	rc = p->init(qf_host_table(), &l->conf, &l->state);
+	if (w->problems.count > 0)
+		return qf_worker_trouble(w, &w->problems.first);
+	if (rc < 0) {
+		qf_fail(&e, rc, "%s:%u: plugin %s could not start (error %d)",
+		    w->work->chain->file, s->line, s->plugin, rc);
+		return qf_worker_trouble(w, &e);
+	}
+	return 0;
+}
+
+/* Opens a stage: 1, 0 when it belongs to a worker of the other kind, or a
+ * code. */
+static int open_stage(
+    struct qf_worker *w, const struct qf_stage *s, struct live *l)
+{
+	struct qf_err e;
+	bool secret;
+	int rc;
+
+	if (qf_plugin_load(&l->loaded, s->plugin, w->work->ctl->owner, &e) <
+	    0) {
+		qf_err_context(&e, "%s:%u", w->work->chain->file, s->line);
+		return qf_worker_trouble(w, &e);
+	}
+	if (qf_conf_load(&l->conf, w->work->ctl, w->work->chain, s,
+		l->loaded.plugin.settings, &w->problems) < 0) {
+		close_stage(l);
+		return qf_worker_trouble(w, &w->problems.first);
+	}
+	qf_plugin_specialise(&l->loaded, &l->conf);
+	secret = (l->loaded.plugin.flags & QF_FLAG_SECRET) != 0;
+	if (w->role_known && secret != w->role_secret) {
+		close_stage(l);
+		return 0;
+	}
+	w->role_known = true;
+	w->role_secret = secret;
+	rc = init_stage(w, s, l);
+	if (rc < 0) {
+		close_stage(l);
+		return rc;
+	}
+	return 1;
+}
+
+/* Why the plugin is to be taken as broken, or NULL: it must answer with a
+ * class that it may give, and must have kept to what it declares. */
+static const char *why_broken(const struct qf_msg *m, int32_t rc)
+{
+	if (m->offence != NULL)
+		return m->offence;
+	if (rc < 0)
+		return "failed";
+	if (rc > QF_BROKEN)
+		return "answered with a class that this host does not know";
+	if ((rc == QF_DISCARD ||
+		qf_edits_drop_all(&m->edits, &m->txn->envelope)) &&
+	    (m->effects & QF_EFFECT_DROP) == 0)
+		return "would discard mail, which it does not declare";
+	if (rc == QF_REDIRECT)
+		return qf_judgement_why_no_redirect(&m->judgement, m->effects);
+	if (m->judged && m->judgement.class_ != (uint32_t)rc)
+		return "gave one verdict and returned another";
+	return NULL;
+}
+
+/* What becomes of a message whose stage broke. */
+static void apply_onerror(const struct qf_stage *s, struct qf_judgement *j)
+{
+	static const uint32_t class_of[] = {[QF_ONERROR_DEFER] = QF_DEFER,
+	    [QF_ONERROR_REJECT] = QF_REJECT,
+	    [QF_ONERROR_PASS] = QF_PASS,
+	    [QF_ONERROR_QUARANTINE] = QF_QUARANTINE};
+
+	j->class_ = class_of[s->onerror];
+	/* What the stage would have it called holds for waiting only. */
+	if (j->class_ != QF_DEFER)
+		j->code = 0;
+}
+
+/* The shadow of a stage is seen in the log, and nowhere else. */
+static void settle_broken(const struct qf_stage *s, struct qf_judgement *j)
+{
+	if (s->shadow)
+		*j = (struct qf_judgement){.class_ = QF_PASS};
+	else
+		apply_onerror(s, j);
+}
+
+static void count_edits(const struct qf_msg *m, struct qf_trace *t)
+{
+	for (size_t i = 0; i < m->edits.n; i++) {
+		enum qf_edit_kind kind = m->edits.v[i].kind;
+
+		if (kind >= QF_EDIT_RCPT_ADD)
+			t->envelope_edits++;
+		else if (kind >= QF_EDIT_BODY_REPLACE)
+			t->body_edits++;
+		else
+			t->header_edits++;
+	}
+	for (size_t i = 0; i < m->fates.nrcpt; i++)
+		t->fates += m->fates.of[i] != 0;
+}
+
+/* Takes what the call has staged, as far as its verdict lets it take effect:
+ * of a message that is refused or held, only the recipients with verdicts of
+ * their own go their way. */
+static void settle_call(
+    struct qf_worker *w, struct qf_msg *m, const struct qf_judgement *j)
+{
+	struct qf_envelope *env = &w->txn.envelope;
+
+	if (m->fates.nrcpt > 0)
+		qf_fates_format(&m->fates, env, &w->fates);
+	if (!qf_class_goes_on(j->class_) && j->class_ != QF_REDIRECT)
+		qf_msg_drop_staged(m);
+	qf_msg_commit(m);
+	if (j->class_ == QF_REDIRECT && env->nrcpt > 0) {
+		qf_log(QF_LOG_INFO, "redirected",
+		    QF_KS("stage", m->stage->name), QF_KS("to", j->target));
+		qf_envelope_redirect(env, j->target);
+		w->txn.envelope_edited = true;
+	}
+	qf_fates_free(&m->fates);
+}
+
+/* One call: the judgement, and what was staged applied. */
+static void call(struct qf_worker *w, const struct qf_stage *s, struct live *l,
+    struct qf_judgement *out, struct qf_trace *t)
+{
+	struct qf_msg m = {.txn = &w->txn,
+	    .stage = s,
+	    .effects = l->loaded.plugin.effects,
+	    .deadline = w->stage_deadline};
+	int32_t rc = l->loaded.plugin.message(qf_host_table(), &m, l->state);
+	const char *broken = why_broken(&m, rc);
+
+	count_edits(&m, t);
+	t->wanted = (uint32_t)rc;
+	*out = m.judgement;
+	out->class_ = (uint32_t)rc;
+	if (broken != NULL || rc == QF_BROKEN) {
+		t->broken = true;
+		if (broken != NULL)
+			snprintf(out->text, sizeof out->text, "%s", broken);
+		qf_msg_rollback(&m);
+		settle_broken(s, out);
+		return;
+	}
+	if (s->shadow) {
+		qf_msg_rollback(&m);
+		t->shadow = true;
+		out->class_ = QF_PASS;
+		return;
+	}
+	t->capped = qf_cap_apply(s, &m, out);
+	settle_call(w, &m, out);
+}
+void qf_worker_judge_preset(const struct qf_stage *s, int category,
+    struct qf_judgement *j, struct qf_trace *t)
+{
+	t->broken = true;
+	t->wanted = QF_BROKEN;
+	*j = (struct qf_judgement){
+	    .class_ = QF_BROKEN, .category = (uint32_t)category};
+	snprintf(j->text, sizeof j->text, "%s",
+	    j->category == QF_CAT_TIMEOUT ? "timed out" : "crashed");
+	settle_broken(s, j);
+}
+
+int qf_worker_perform(struct qf_worker *w, const struct qf_stage *s,
+    struct qf_judgement *j, struct qf_trace *t)
+{
+	struct live live = {0};
+	int rc = open_stage(w, s, &live);
+
+	if (rc <= 0)
+		return rc;
+	call(w, s, &live, j, t);
+	close_stage(&live);
+	if (w->problems.count > 0)
+		return qf_worker_trouble(w, &w->problems.first);
+	return 1;
+}
