@@ -86,14 +86,15 @@ static void test_actions(void **state)
 	check_examples(examples, UNIT_COUNT(examples));
 }
 
-/* Lines that are no fields are nobody's, and stay. */
+/* Lines that are no fields are nobody's, and stay; one that would continue
+ * ours stays in front of it. */
 static void test_malformed(void **state)
 {
 	static const struct example examples[] = {
 	    {"remove From\nremove X-A", "From x Mon\nno field\nX-A : 1\nX-A: 2",
 		"From x Mon\nno field\n"},
 	    {"rename From X-From\nset no N", " folded\nno\n\n",
-		"no: N\n folded\nno\n\n"},
+		" folded\nno: N\nno\n\n"},
 	};
 
 	(void)state;
