@@ -163,7 +163,7 @@ plugin_dir() {
 	run "$SBIN/qfrontctl" plugins
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ $output == *"size 1.0 (ABI 1.1): refuses large messages"* ]]
+	[[ $output == *"size "*"(ABI 1.1): refuses large messages"* ]]
 	[[ $output == *"  max-message=: largest message in bytes"* ]]
 	[[ $output == *"  effects  header seal"* ]]
 	[[ $output == *"  flags    secret"* ]]
@@ -231,7 +231,7 @@ plugin_dir() {
 	[[ $output == *"plugin unbound: "*qf_test_nowhere* ]]
 	[[ $output == *"plugin wrong calls itself \"size\""* ]]
 	# The others are listed all the same.
-	[[ $output == *"dkim 1.0"* && $output == *"size 1.0"* ]]
+	[[ $output == *"dkim "[1-9]*"size "[1-9]* ]]
 	run "$SBIN/qfrontctl" plugins --json
 	[ "$status" -eq 1 ]
 	"$PYTHON" -c 'import json, sys
