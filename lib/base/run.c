@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
+#include "lib/base/undo.h"
 
 enum {
 	GRACE_MS = 200, /* between TERM and KILL for one that is late */
@@ -23,36 +24,13 @@ struct state {
 	int fd[QF_RUN_OUTS]; /* read ends, -1 at their end */
 };
 
-/* The group that runs, for a TERM that comes meanwhile. */
-static volatile sig_atomic_t group;
-static struct sigaction before;
-
-/* Takes the group along, then does what TERM did before. */
-static void on_term(int sig)
+/* TERM came: the group goes along. */
+static void end_group(void *arg)
 {
-	if (group > 0)
-		kill(-(pid_t)group, SIGKILL);
-	if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-		before.sa_handler(sig);
-	} else if (before.sa_handler == SIG_DFL) {
-		signal(sig, SIG_DFL);
-		raise(sig);
-	}
-}
+	const volatile struct state *s = arg;
 
-static void watch_term(const struct qf_child *c)
-{
-	struct sigaction sa = {.sa_handler = on_term};
-
-	group = c->pid;
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGTERM, &sa, &before);
-}
-
-static void forget_term(void)
-{
-	sigaction(SIGTERM, &before, NULL);
-	group = 0;
+	if (s->child.pid > 0)
+		kill(-s->child.pid, SIGKILL);
 }
 
 static void close_all(struct state *s)
@@ -169,13 +147,11 @@ int qf_run(const struct qf_run *run, int *status, struct qf_err *e)
 {
 	struct state s = {
 	    .run = run, .child = QF_CHILD_NONE, .fd = {-1, -1, -1, -1}};
-	int rc = start(&s, e);
+	struct qf_undo undo = {.undo = end_group, .arg = &s};
+	int rc;
 
-	if (rc < 0) {
-		close_all(&s);
-		return rc;
-	}
-	watch_term(&s.child);
+	qf_undo_push(&undo);
+	rc = start(&s, e);
 	while (rc == 0) {
 		/* Asked in this order: what ended in time is not late, and
 		 * what it wrote is in the pipes. */
@@ -192,7 +168,7 @@ int qf_run(const struct qf_run *run, int *status, struct qf_err *e)
 		qf_child_finish(&s.child, QF_NEVER, status);
 	else
 		qf_child_stop(&s.child, rc == QF_ETIME ? GRACE_MS : 0, status);
-	forget_term();
+	qf_undo_pop(&undo);
 	close_all(&s);
 	return rc;
 }

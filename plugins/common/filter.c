@@ -1,7 +1,5 @@
 #include "plugins/common/filter.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -10,10 +8,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "plugins/common/rewrite.h"
-
-enum {
-	LOG_LINES = 20 /* of one run that are logged */
-};
 
 void filter_init(struct filter *f, const struct qf_host *h, struct qf_msg *m,
     const struct limits *limits)
@@ -26,9 +20,8 @@ void filter_init(struct filter *f, const struct qf_host *h, struct qf_msg *m,
 	    .limits = limits,
 	    .envelope_fd = -1,
 	    .output.spool = QF_SPOOL_INIT,
-	    .envelope.spool = QF_SPOOL_INIT,
-	    .log = {
-		.line = QF_BUF_INIT_MAX(FILTER_TEXT_MAX), .last = QF_BUF_INIT}};
+	    .envelope.spool = QF_SPOOL_INIT};
+	lines_init(&f->log, h, m);
 	f->output.most = limits_output(limits, h->size_of(m));
 	while (h->env_next(m, &it, &var) == 1)
 		qf_strv_add_span(&f->env, var);
@@ -40,8 +33,7 @@ void filter_free(struct filter *f)
 	qf_strv_free(&f->env);
 	qf_spool_close(&f->output.spool);
 	qf_spool_close(&f->envelope.spool);
-	qf_buf_free(&f->log.line);
-	qf_buf_free(&f->log.last);
+	lines_free(&f->log);
 }
 
 void filter_setenv(struct filter *f, const char *name, const char *value)
@@ -66,20 +58,6 @@ void filter_setenv(struct filter *f, const char *name, const char *value)
 	qf_buf_free(&var);
 }
 
-void filter_say(const struct filter *f, int32_t level, const char *fmt, ...)
-{
-	struct qf_buf b = QF_BUF_INIT;
-	char text[FILTER_TEXT_MAX + 1];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	qf_buf_addf(&b, "%s: %s", f->name, text);
-	f->h->log(f->m, NULL, level, b.s);
-	qf_buf_free(&b);
-}
-
 /* output */
 
 static int take_bytes(void *arg, struct qf_span bytes, struct qf_err *e)
@@ -93,61 +71,6 @@ static int take_bytes(void *arg, struct qf_span bytes, struct qf_err *e)
 	return qf_spool_write(&s->spool, bytes.p, bytes.n, e);
 }
 
-static bool is_complaint(const struct filter *f)
-{
-	size_t n = strlen(f->argv[0]);
-
-	return strncmp(f->log.line.s, f->argv[0], n) == 0 &&
-	       f->log.line.s[n] == ':';
-}
-
-static void end_line(struct filter *f)
-{
-	struct filter_log *log = &f->log;
-
-	log->complained |= is_complaint(f);
-	if (qf_span_trim(qf_buf_span(&log->line)).n > 0) {
-		if (log->n++ < LOG_LINES)
-			filter_say(f, QF_LOG_INFO, "%s", log->line.s);
-		qf_buf_reset(&log->last);
-		qf_buf_addspan(&log->last, qf_buf_span(&log->line));
-	}
-	qf_buf_reset(&log->line);
-}
-
-/* Of a line that is too long the start is kept. */
-static int take_log(void *arg, struct qf_span bytes, struct qf_err *e)
-{
-	struct filter *f = arg;
-	struct qf_span part;
-	bool ends;
-
-	(void)e;
-	while (bytes.n > 0) {
-		struct qf_buf *line = &f->log.line;
-
-		ends = qf_span_cut(&bytes, '\n', &part);
-		if (!ends) {
-			part = bytes;
-			bytes.n = 0;
-		}
-		if (part.n > line->max - line->len)
-			part.n = line->max - line->len;
-		qf_buf_addspan(line, part);
-		if (ends)
-			end_line(f);
-	}
-	return 0;
-}
-
-static void end_log(struct filter *f)
-{
-	end_line(f);
-	if (f->log.n > LOG_LINES)
-		filter_say(
-		    f, QF_LOG_INFO, "%llu lines more", f->log.n - LOG_LINES);
-}
-
 /* running */
 
 static int run(struct filter *f, int message, int *status, struct qf_err *e)
@@ -155,7 +78,7 @@ static int run(struct filter *f, int message, int *status, struct qf_err *e)
 	struct qf_child_limit limits[LIMITS_MAX];
 	struct qf_child_fd fds[FILTER_FDS + 1];
 	struct qf_run_out out[3] = {{1, take_bytes, &f->output, f->to_eof},
-	    {2, take_log, f, false},
+	    {2, lines_take, &f->log, false},
 	    {f->envelope_fd, take_bytes, &f->envelope, f->to_eof}};
 	struct qf_run r = {.child = {.path = f->path,
 			       .argv = f->argv,
@@ -204,8 +127,10 @@ int filter_run(struct filter *f, struct qf_err *e)
 	if (rc == 0 && f->envelope_fd >= 0)
 		rc = qf_spool_open(&f->envelope.spool, e);
 	if (rc == 0) {
+		f->log.name = f->name;
+		f->log.complainer = f->argv[0];
 		rc = run(f, message, &status, e);
-		end_log(f);
+		lines_end(&f->log);
 		qf_buf_addf(&what, "exec %s", f->name);
 		f->h->waited(f->m, what.s, qf_clock_mono_us() - start);
 		qf_buf_free(&what);
@@ -263,7 +188,7 @@ int32_t filter_refusal(struct filter *f)
 	    {31, QF_REJECT}, {100, QF_REJECT}, {71, QF_DEFER}, {111, QF_DEFER}};
 	struct qf_verdict v = {.size = sizeof v};
 
-	filter_say(f, QF_LOG_INFO, "exit code %d", f->code);
+	lines_say(&f->log, QF_LOG_INFO, "exit code %d", f->code);
 	if (f->code == 88)
 		return own_text(f);
 	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {

@@ -13,24 +13,16 @@
 #include "lib/base/spool.h"
 #include "lib/base/strv.h"
 #include "plugins/common/limits.h"
+#include "plugins/common/lines.h"
 
 enum {
-	FILTER_FDS = 2,
-	/* What indimail's clients read of a text (qmail-queue-clients(7)). */
-	FILTER_TEXT_MAX = 1023
+	FILTER_FDS = 2
 };
 
 /* Bytes that a filter writes, up to a limit. */
 struct filter_sink {
 	struct qf_spool spool;
 	uint64_t most;
-};
-
-/* What it writes for people, line by line. */
-struct filter_log {
-	struct qf_buf line, last; /* last: of those that are not empty */
-	unsigned long long n;
-	bool complained; /* a line starts with argv[0], as those of a shell */
 };
 
 struct filter {
@@ -49,7 +41,7 @@ struct filter {
 	int envelope_fd; /* where it writes an envelope, or -1 */
 	/* What came of it. */
 	struct filter_sink output, envelope;
-	struct filter_log log;
+	struct lines log;
 	int code;
 };
 
@@ -75,10 +67,6 @@ int32_t filter_broken(struct filter *f, const struct qf_err *e, int code);
 int32_t filter_refusal(struct filter *f);
 /* The same, and 2 and 99, which drop it. */
 int32_t filter_verdict(struct filter *f);
-
-/* A line for the log, with the filter's name. */
-void filter_say(const struct filter *f, int32_t level, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* Makes the message what the filter wrote: 0 or as rewrite_message(). */
 int filter_apply(struct filter *f, struct qf_err *e);

@@ -130,7 +130,7 @@ static int32_t refuse_queue(struct filter *f)
 	static const struct qf_verdict v = {
 	    .size = sizeof v, .class_ = QF_DEFER, .category = QF_CAT_CONFIG};
 
-	filter_say(f, QF_LOG_ERROR,
+	lines_say(&f->log, QF_LOG_ERROR,
 	    "it chose a queue program by descriptor 5, which this version does "
 	    "not have; name the program in the control file queueprog");
 	return f->h->verdict(f->m, &v);
