@@ -46,7 +46,7 @@ static int start(struct state *s, struct qf_err *e)
 	struct qf_child_fd fds[FDS_MAX];
 	int far[QF_RUN_OUTS] = {-1, -1, -1, -1}, rc = 0;
 
-	if (r->nout > QF_RUN_OUTS || spec.nfds + r->nout > FDS_MAX)
+	if (r->nout > QF_RUN_OUTS || spec.nfds + 2 * r->nout > FDS_MAX)
 		return qf_fail(e, QF_EBUG, "too many descriptors");
 	if (spec.nfds > 0)
 		memcpy(fds, spec.fds, spec.nfds * sizeof *fds);
@@ -57,6 +57,9 @@ static int start(struct state *s, struct qf_err *e)
 		s->fd[i] = p[0];
 		far[i] = p[1];
 		fds[spec.nfds++] = (struct qf_child_fd){r->out[i].to, p[1]};
+		if (r->out[i].also > 0)
+			fds[spec.nfds++] =
+			    (struct qf_child_fd){r->out[i].also, p[1]};
 		if (rc == 0 && fcntl(p[0], F_SETFL, O_NONBLOCK) < 0)
 			rc = qf_fail_sys(e, QF_EPIPE, "pipe");
 	}

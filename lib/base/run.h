@@ -23,6 +23,7 @@ struct qf_run_out {
 	/* The program's end is not enough: whoever else holds the pipe may
 	 * still write to it, and is waited for. */
 	bool to_eof;
+	int also; /* another number for it in the child, or 0 */
 };
 
 enum {

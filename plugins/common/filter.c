@@ -77,9 +77,15 @@ static int run(struct filter *f, int message, int *status, struct qf_err *e)
 {
 	struct qf_child_limit limits[LIMITS_MAX];
 	struct qf_child_fd fds[FILTER_FDS + 1];
-	struct qf_run_out out[3] = {{1, take_bytes, &f->output, f->to_eof},
-	    {2, lines_take, &f->log, false},
-	    {f->envelope_fd, take_bytes, &f->envelope, f->to_eof}};
+	struct qf_run_out out[3] = {{.to = 1,
+					.take = take_bytes,
+					.arg = &f->output,
+					.to_eof = f->to_eof},
+	    {.to = 2, .take = lines_take, .arg = &f->log},
+	    {.to = f->envelope_fd,
+		.take = take_bytes,
+		.arg = &f->envelope,
+		.to_eof = f->to_eof}};
 	struct qf_run r = {.child = {.path = f->path,
 			       .argv = f->argv,
 			       .envp = f->env.v,

@@ -488,3 +488,114 @@ judge() {
 	[ "$status" -eq 55 ]
 	[[ $log == *'not available in this version'* ]]
 }
+
+# qhpsi
+
+# A scanner that keeps the name of its file and ends with a code.
+scanner() {
+	script scan <<-'SH'
+		echo "$@" >args
+		cat "$1" >scanned
+		exit "${SCAN_CODE:-0}"
+	SH
+}
+
+@test "without a chain, QHPSI scans mail for our own queue" {
+	local rc want
+
+	scanner
+	export QHPSI=scan QHPSIARG1='-x y' QHPSIARG3=lost TMPDIR=$PWD/tmp
+	mkdir tmp
+	send
+	untouched
+	cmp m scanned
+	[[ $(<args) =~ ^"$PWD/tmp/qfront-scan-"[^/]*"/message -x y"$ ]]
+	[ -z "$(ls -A tmp)" ]
+	run ! grep '^QHPSI=' got.environment
+	while read -r rc want; do
+		SCAN_CODE=$rc send
+		[ "$status" -eq "$want" ]
+		nothing_queued
+		[ -z "$(ls -A tmp)" ]
+	done <<-'TABLE'
+		1 33
+		2 55
+		255 55
+	TABLE
+	QHPSIRC=2 SCAN_CODE=2 send
+	[ "$status" -eq 33 ]
+	answer inject m e
+	[ "$status" -eq 0 ]
+	[ "$(queued)" -eq 1 ]
+	SCAN_CODE=1 answer inject m e
+	[ "$status" -eq 33 ]
+	[ "$(queued)" -eq 1 ]
+}
+
+@test "a scanner that can not judge lets no mail by" {
+	export TMPDIR=$PWD/tmp
+	mkdir tmp pids
+	QHPSI=/nonexistent/scanner send
+	[ "$status" -eq 77 ]
+	nothing_queued
+	QHPSI='plugin:virus.so' send
+	[ "$status" -eq 55 ]
+	nothing_queued
+	QHPSI=true QHPSIMAXSIZE=1M send
+	[ "$status" -eq 55 ]
+	nothing_queued
+	printf 'kill -SEGV $$\n' | script crash
+	QHPSI=crash send
+	[ "$status" -eq 77 ]
+	nothing_queued
+	script hang <<-'SH'
+		echo $$ >pids/self
+		tail -f /dev/null >/dev/null &
+		echo $! >pids/child
+		trap '' TERM
+		while :; do wait; done
+	SH
+	control chain 'qhpsi timeout=1'
+	QHPSI=hang send
+	[ "$status" -eq 77 ] || [ "$status" -eq 52 ]
+	nothing_queued
+	nobody_left
+	[ -z "$(ls -A tmp)" ]
+	# What a scanner says is not in its way.
+	printf 'seq 100000; seq 100000 >&2; exit 1\n' | script loud
+	QHPSI=loud send
+	[ "$status" -eq 33 ]
+	[ "$(wc -l <log.txt)" -lt 100 ]
+}
+
+@test "messages of other sizes are not scanned" {
+	scanner
+	export QHPSI=scan SCAN_CODE=1
+	QHPSIMINSIZE=10000 send
+	untouched
+	QHPSIMAXSIZE=10 send
+	untouched
+	QHPPIMAXSIZE=10 send
+	untouched
+	[[ $log == *'QHPPIMAXSIZE is a slip'* ]]
+	QHPSIMINSIZE=10 QHPSIMAXSIZE=10000 send
+	[ "$status" -eq 33 ]
+}
+
+@test "a file for a scanner goes even with a worker that is ended" {
+	export TMPDIR=$PWD/tmp
+	mkdir tmp pids
+	mkfifo here
+	script wait-here <<-'SH'
+		echo $$ >pids/self
+		ls "$TMPDIR" >here
+		tail -f /dev/null >/dev/null
+	SH
+	QHPSI=wait-here "$SBIN/qfront" "$TESTLIB/stubqueue" 0<m 1<e 2>log.txt &
+	pid=$!
+	[[ $(<here) == qfront-scan-* ]]
+	kill -TERM "$pid"
+	wait "$pid" || :
+	while [ -n "$(ls -A tmp)" ]; do :; done
+	nobody_left
+}

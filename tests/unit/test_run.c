@@ -37,6 +37,7 @@ static int take(void *arg, struct qf_span bytes, struct qf_err *err)
 struct shot {
 	struct sink out, log; /* descriptors 1 and 2 */
 	bool to_eof;
+	int also;         /* of the log, or 0 */
 	int64_t deadline; /* 0: never */
 	struct qf_child_limit limit;
 	int status, rc;
@@ -51,8 +52,8 @@ static void fire(struct shot *s, const char *script)
 	char *argv[] = {
 	    (char[]){"sh"}, (char[]){"-c"}, (char *)(uintptr_t)script, NULL};
 	const struct qf_run_out out[] = {
-	    {1, take, &s->out, s->to_eof},
-	    {2, take, &s->log, false},
+	    {.to = 1, .take = take, .arg = &s->out, .to_eof = s->to_eof},
+	    {.to = 2, .take = take, .arg = &s->log, .also = s->also},
 	};
 	const struct qf_run run = {
 	    .child = {.path = "/bin/sh",
@@ -89,6 +90,10 @@ static void test_output(void **state)
 	assert_int_equal(3, WEXITSTATUS(s.status));
 	assert_string_equal("out\n", s.out.b.s);
 	assert_string_equal("log\n", s.log.b.s);
+	clear(&s);
+	s = (struct shot)SHOT(.also = 7);
+	fire(&s, "echo 2 >&2; echo 7 >&7; echo 2 >&2");
+	assert_string_equal("2\n7\n2\n", s.log.b.s);
 	clear(&s);
 }
 
