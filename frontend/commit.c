@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,42 +119,56 @@ static int queue_groups(
 struct peer {
 	struct qf_child child;
 	int envelope; /* the end that we write */
+	int text;     /* a file: what it would tell the caller */
 };
 
-/* What the caller reads texts from is the program's too. */
-static size_t add_text_fds(struct qf_child_fd *fds, size_t n)
+/* All of them. */
+struct outside {
+	const struct qf_plan *plan;
+	const struct qf_next *next;
+	enum qf_dialect dialect; /* of the caller, so theirs too */
+	struct peer *peers;
+	bool any;                 /* one has accepted its message */
+	struct qf_judgement said; /* by the one that did not */
+};
+
+/* Our descriptor 2, and the file wherever the program may write a text. */
+static size_t add_text_fds(
+    const struct peer *p, enum qf_dialect d, struct qf_child_fd *fds, size_t n)
 {
-	static const int texts[] = {2, 4, 6};
+	int texts[QF_TEXT_FDS];
+	size_t count = qf_dialect_text_fds(d, texts);
 
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		int flags = fcntl(texts[i], F_GETFD);
-
-		if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
-			fds[n++] = (struct qf_child_fd){texts[i], texts[i]};
-	}
+	if (!qf_dialect_reads_stderr(d))
+		fds[n++] = (struct qf_child_fd){STDERR_FILENO, STDERR_FILENO};
+	for (size_t i = 0; i < count; i++)
+		fds[n++] = (struct qf_child_fd){texts[i], p->text};
 	return n;
 }
 
-static int start_peer(struct peer *p, const struct qf_delivery *d,
-    const struct qf_next *next, struct qf_err *e)
+static int start_peer(struct outside *o, size_t i, struct qf_err *e)
 {
+	struct peer *p = &o->peers[i];
 	struct qf_buf path = QF_BUF_INIT;
-	int message = qf_reopen(d->message), pipe[2] = {-1, -1};
-	struct qf_child_fd fds[5];
+	int message = qf_reopen(o->plan->v[i].message), pipe[2] = {-1, -1};
+	struct qf_child_fd fds[3 + QF_TEXT_FDS];
 	int rc = qf_pipe(pipe, e);
 
+	p->text = memfd_create("qfront-text", MFD_CLOEXEC);
+	if (rc == 0 && p->text < 0)
+		rc = qf_fail_sys(e, QF_EPIPE, "a file for its text");
 	fds[0] = (struct qf_child_fd){0, message};
 	fds[1] = (struct qf_child_fd){1, pipe[0]};
 	if (rc == 0 && message < 0)
 		rc = qf_fail_sys(e, QF_EPIPE, "the message");
 	if (rc == 0)
-		rc = qf_program_find(&path, next->argv.v[0], e);
+		rc = qf_program_find(&path, o->next->argv.v[0], e);
 	if (rc == 0)
 		rc = qf_child_start(&p->child,
 		    &(struct qf_child_spec){.path = path.s,
-			.argv = next->argv.v,
+			.argv = o->next->argv.v,
 			.fds = fds,
-			.nfds = add_text_fds(fds, 2),
+			.nfds = add_text_fds(p, o->dialect, fds, 2),
 			.group = true},
 		    e);
 	qf_close(&message);
@@ -209,23 +224,23 @@ static int finish_peer(struct peer *p)
 }
 
 /* Starts and feeds all: the code of the first that does not make it, or 0. */
-static int prepare_peers(
-    const struct qf_plan *plan, const struct qf_next *next, struct peer *peers)
+static int prepare_peers(struct outside *o)
 {
+	const struct qf_plan *plan = o->plan;
 	struct qf_err e;
 
 	for (size_t i = 0; i < plan->n; i++) {
-		if (!plan->v[i].held &&
-		    start_peer(&peers[i], &plan->v[i], next, &e) < 0)
+		if (!plan->v[i].held && start_peer(o, i, &e) < 0)
 			return fail(&e);
 	}
 	for (size_t i = 0; i < plan->n; i++) {
-		struct peer *p = &peers[i];
+		struct peer *p = &o->peers[i];
 
 		if (p->child.pid == 0)
 			continue;
 		if (feed(p, &plan->v[i]) < 0 || qf_child_has_ended(&p->child)) {
-			int code = abort_peer(p);
+			int code =
+			    qf_dialect_hear(abort_peer(p), p->text, &o->said);
 
 			return code != 0 ? code : 81;
 		}
@@ -234,57 +249,84 @@ static int prepare_peers(
 }
 
 /* A refusal after others were accepted can not stand: it would be a bounce for
- * what was delivered. */
-static int later_failure(int code)
+ * what was delivered. Nor can a code that announces a text which is not there:
+ * who knows what the caller finds in its place. */
+static int later_failure(struct outside *o, int code)
 {
 	qf_log(QF_LOG_ERROR, "queued in part; a duplicate is possible",
 	    QF_KD("code", code));
-	return qf_qqcode_find(code)->letter == 'Z' ? code : 71;
+	if (qf_qqcode_find(code)->letter == 'Z' && code != 82 && code != 88)
+		return code;
+	o->said = (struct qf_judgement){0};
+	return 71;
 }
 
-static int finish_peers(struct peer *peers, size_t n, bool *any)
+static int finish_peers(struct outside *o)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < o->plan->n; i++) {
+		struct peer *p = &o->peers[i];
 		int code;
 
-		if (peers[i].child.pid == 0)
+		if (p->child.pid == 0)
 			continue;
-		code = finish_peer(&peers[i]);
+		code = qf_dialect_hear(finish_peer(p), p->text, &o->said);
 		if (code != 0)
-			return *any ? later_failure(code) : code;
-		*any = true;
+			return o->any ? later_failure(o, code) : code;
+		o->any = true;
 	}
 	return 0;
 }
 
-static int commit_outside(
-    const struct qf_plan *plan, const struct qf_next *next)
+static int run_peers(struct outside *o)
 {
-	struct peer *peers = qf_alloc(plan->n * sizeof *peers);
-	bool any = false, held = false;
+	int code;
+
+	for (size_t i = 0; i < o->plan->n; i++)
+		o->peers[i] = (struct peer){
+		    .child = QF_CHILD_NONE, .envelope = -1, .text = -1};
+	code = prepare_peers(o);
+	if (code == 0)
+		code = finish_peers(o);
+	for (size_t i = 0; i < o->plan->n; i++) {
+		abort_peer(&o->peers[i]);
+		qf_close(&o->peers[i].text);
+	}
+	return code;
+}
+
+static bool has_held(const struct qf_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->v[i].held)
+			return true;
+	}
+	return false;
+}
+
+static int commit_outside(const struct qf_plan *plan,
+    const struct qf_next *next, enum qf_dialect dialect)
+{
+	struct outside o = {.plan = plan, .next = next, .dialect = dialect};
 	struct qf_err e = {0};
 	int code;
 
-	for (size_t i = 0; i < plan->n; i++) {
-		peers[i] =
-		    (struct peer){.child = QF_CHILD_NONE, .envelope = -1};
-		held |= plan->v[i].held;
-	}
-	code = prepare_peers(plan, next, peers);
-	if (code == 0)
-		code = finish_peers(peers, plan->n, &any);
-	for (size_t i = 0; i < plan->n; i++)
-		abort_peer(&peers[i]);
-	free(peers);
-	if (code != 0 || !held)
-		return code;
+	o.peers = qf_alloc(plan->n * sizeof *o.peers);
+	code = run_peers(&o);
+	free(o.peers);
 	/* What is held comes last: it is ours, and takes all or nothing. */
-	queue_groups(plan, next, &e);
-	code = fail(&e);
-	return any ? later_failure(code) : code;
+	if (code == 0 && has_held(plan)) {
+		queue_groups(plan, next, &e);
+		code = fail(&e);
+		if (o.any)
+			code = later_failure(&o, code);
+	}
+	if (o.said.text[0] == '\0')
+		return code;
+	return qf_dialect_answer(dialect, &o.said, code);
 }
 
-int qf_commit(struct qf_plan *plan, const struct qf_next *next)
+int qf_commit(
+    struct qf_plan *plan, const struct qf_next *next, enum qf_dialect dialect)
 {
 	struct qf_err e = {0};
 	bool outside = false;
@@ -297,6 +339,6 @@ int qf_commit(struct qf_plan *plan, const struct qf_next *next)
 	else if (!outside)
 		queue_groups(plan, next, &e);
 	else
-		return commit_outside(plan, next);
+		return commit_outside(plan, next, dialect);
 	return fail(&e);
 }

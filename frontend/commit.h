@@ -5,6 +5,7 @@
 #ifndef QF_FRONTEND_COMMIT_H
 #define QF_FRONTEND_COMMIT_H
 
+#include "frontend/dialect.h"
 #include "frontend/handoff.h"
 #include "frontend/settle.h"
 
@@ -14,10 +15,12 @@
  * started and given all but the last byte of its envelope, without which it
  * queues nothing; only when all of them live they are finished one by one. When
  * the first fails, nothing is queued; when a later one fails, the answer is
- * temporary: a duplicate is possible then, a loss is not.
+ * temporary: a duplicate is possible then, a loss is not. A text of the one
+ * that failed goes to the caller, who speaks this dialect.
  *
  * Returns only without having become a program: the exit code.
  */
-int qf_commit(struct qf_plan *plan, const struct qf_next *next);
+int qf_commit(
+    struct qf_plan *plan, const struct qf_next *next, enum qf_dialect dialect);
 
 #endif

@@ -14,6 +14,10 @@
 #include "lib/base/paths.h"
 #include "lib/mail/qqcode.h"
 
+enum {
+	TEXT_MIN = 3 /* bytes; to callers, less is none */
+};
+
 /* A code of ours, and the number that means the same to somebody else. */
 struct number {
 	unsigned char ours, theirs;
@@ -208,15 +212,21 @@ void qf_dialect_preview(enum qf_dialect d, const struct qf_judgement *j,
 /* Descriptors. */
 
 /* The caller's, and nothing of ours: that would be close-on-exec, and what is
- * inherited is not. Nobody reads texts from a terminal or from /dev/null, which
- * stands in for a descriptor that was closed. */
+ * inherited is not. */
+static bool is_callers(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return fd > STDOUT_FILENO && flags >= 0 && (flags & FD_CLOEXEC) == 0;
+}
+
+/* Nobody reads texts from a terminal or from /dev/null, which stands in for a
+ * descriptor that was closed. */
 static bool is_channel(int fd)
 {
-	int flags = fcntl(fd, F_GETFL), own = fcntl(fd, F_GETFD);
 	struct stat st;
 
-	return fd > STDOUT_FILENO && flags >= 0 && own >= 0 &&
-	       (own & FD_CLOEXEC) == 0 && (flags & O_ACCMODE) != O_RDONLY &&
+	return is_callers(fd) && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY &&
 	       fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode);
 }
 
@@ -305,4 +315,39 @@ int qf_dialect_answer(enum qf_dialect d, const struct qf_judgement *j, int code)
 	qf_log(QF_LOG_WARN, "text not given", QF_KS("dialect", t->name),
 	    QF_KD("descriptor", fd), QF_KS("text", r.text));
 	return r.code;
+}
+
+/* What is started beside others. */
+
+size_t qf_dialect_text_fds(enum qf_dialect d, int fds[QF_TEXT_FDS])
+{
+	int moved = text_fd(&callers[QF_DIALECT_INDIMAIL], false);
+	size_t n = 0;
+
+	fds[n++] = callers[QF_DIALECT_LDAP].fd;
+	fds[n++] = callers[QF_DIALECT_NOTQMAIL].fd;
+	if (qf_dialect_reads_stderr(d))
+		fds[n++] = STDERR_FILENO;
+	if (moved > STDERR_FILENO && moved != fds[0] && moved != fds[1] &&
+	    is_callers(moved))
+		fds[n++] = moved;
+	return n;
+}
+
+int qf_dialect_hear(int exit_code, int file, struct qf_judgement *j)
+{
+	char text[sizeof j->text];
+	ssize_t n;
+
+	*j = (struct qf_judgement){0};
+	if (exit_code != callers[QF_DIALECT_NOTQMAIL].text_code &&
+	    exit_code != callers[QF_DIALECT_INDIMAIL].text_code)
+		return exit_code;
+	n = pread(file, text, sizeof text - 1, 0);
+	if (n < TEXT_MIN)
+		return exit_code;
+	text[n] = '\0';
+	j->class_ = text[0] == 'D' ? QF_REJECT : QF_DEFER;
+	snprintf(j->text, sizeof j->text, "%s", text + 1);
+	return j->class_ == QF_REJECT ? 31 : 71;
 }

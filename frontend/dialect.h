@@ -65,4 +65,15 @@ void qf_dialect_preview(enum qf_dialect d, const struct qf_judgement *j,
 int qf_dialect_answer(
     enum qf_dialect d, const struct qf_judgement *j, int code);
 
+/* A queue program that is started beside others speaks to us instead of to the
+ * caller, in whatever dialect. Its texts go to these descriptors. Returns how
+ * many. */
+enum {
+	QF_TEXT_FDS = 4
+};
+size_t qf_dialect_text_fds(enum qf_dialect d, int fds[QF_TEXT_FDS]);
+/* What it said with an exit code, and with a text in a file of ours: 31 or 71
+ * and a judgement with the text. The exit code when there is none. */
+int qf_dialect_hear(int exit_code, int file, struct qf_judgement *j);
+
 #endif

@@ -128,7 +128,7 @@ static int carry_out(struct once *o, struct qf_plan *plan)
 		break;
 	}
 	log_hand_over(o, plan);
-	return qf_commit(plan, &o->setup.next);
+	return qf_commit(plan, &o->setup.next, o->setup.config.dialect);
 }
 
 /* The exit code; returns only when no other program took over. */

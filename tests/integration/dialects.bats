@@ -327,6 +327,62 @@ matrix() {
 	done
 }
 
+# A queue program for a message that becomes two: what the first of them does,
+# and the second.
+several() {
+	control chain 'misbehave do=mark rcpt=a@test.example'
+	envelope sender@test.example a@test.example b@test.example >e
+	rm -rf first
+	cat >q <<-END
+		#!/bin/sh
+		cat >/dev/null
+		cat <&1 >/dev/null
+		if mkdir $PWD/first 2>/dev/null; then
+			$1
+		else
+			$2
+		fi
+	END
+	chmod +x q
+	export QUEUEPROG=$PWD/q
+}
+
+@test "of several next programs one can give a text as well" {
+	skip_under_valgrind "many runs of several programs"
+	for case in notqmail:82:6 ldap:82:4 sagredo:82:4 indimail:88:2; do
+		IFS=: read -r client code fd <<<"$case"
+		refuse="printf 'Dfrom below (#5.9.9)' >&$fd; exit $code"
+		defer="printf 'Zlater (#4.9.9)' >&$fd; exit $code"
+		several "$refuse" "$refuse"
+		for dialect in "$client" auto; do
+			[ "$dialect:$client" != auto:indimail ] || continue
+			control dialect "$dialect"
+			rm -rf first
+			tell "$client"
+			case $dialect:$client in
+			auto:ldap | auto:sagredo)
+				[ "$told" = "$(number "$client" reject)" ]
+				;;
+			*)
+				[ "$told" = 'D from below (#5.9.9)' ]
+				;;
+			esac
+		done
+		# After the first was queued nothing is permanent.
+		control dialect "$client"
+		several 'exit 0' "$refuse"
+		tell "$client"
+		[ "$told" = "$(number "$client" defer)" ]
+		several "$defer" 'exit 0'
+		tell "$client"
+		[ "$told" = 'Z later (#4.9.9)' ]
+	done
+	several "printf 'Dfrom below (#5.9.9)' >&9; exit 88" 'exit 0'
+	control dialect auto
+	ERROR_FD=9 tell indimail
+	[ "$told" = 'D from below (#5.9.9)' ]
+}
+
 @test "a process that a stage leaves behind does not hold up the caller" {
 	control dialect notqmail
 	control chain 'misbehave do=brood' "${chains[reject-text]}"
