@@ -6,6 +6,9 @@
 #include <strings.h>
 
 #include <dkim.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #define SIGNATURE "DKIM-Signature"
 
@@ -212,6 +215,22 @@ const char *signer_algorithm(const struct key *k)
 	return k->ed25519 ? "ed25519-sha256" : "rsa-sha256";
 }
 
+/* libopendkim 2.11 does not free a handle's Ed25519 key, about a kilobyte. The
+ * host ends its workers in time; whoever looks for leaks is told to look away
+ * (tests/lib/valgrind.supp). */
+static void expect_leak(const struct signature_plan *p, bool begins)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	if (p->key->ed25519 && begins)
+		__lsan_disable();
+	else if (p->key->ed25519)
+		__lsan_enable();
+#else
+	(void)p;
+	(void)begins;
+#endif
+}
+
 /* A handle for one signature, or NULL and *st. */
 static DKIM *begin(
     const struct signer *s, const struct signature_plan *p, DKIM_STAT *st)
@@ -248,8 +267,10 @@ int32_t signer_sign(const struct signer *s, struct wire *w,
 
 	if (d == NULL)
 		return explain(NULL, st, why);
+	expect_leak(plan, true);
 	if (st == DKIM_STAT_OK)
 		st = feed(d, w, plan->exclude, &rc);
+	expect_leak(plan, false);
 	if (st == DKIM_STAT_OK && rc == 0)
 		st = dkim_getsighdr_d(d, strlen(SIGNATURE ": "), &p, &n);
 	if (rc == 0 && st != DKIM_STAT_OK)

@@ -218,6 +218,7 @@ static const char *survey(
 	const char *why = NULL;
 	struct wire_field f;
 	size_t at = 0;
+	unsigned others = 0;
 	int32_t rc;
 
 	*signatures = 0;
@@ -228,7 +229,10 @@ static const char *survey(
 			why = "a header field has 64000 bytes or more";
 		if (rc < 0)
 			continue;
-		*signatures += name_is(f.name, SIGNATURE);
+		if (name_is(f.name, SIGNATURE))
+			++*signatures;
+		else if (++others > VERIFIER_FIELDS_MAX)
+			why = "the header has more than 1000 fields";
 		r->check.froms += name_is(f.name, "From");
 		r->check.subjects += name_is(f.name, "Subject");
 	}

@@ -9,7 +9,8 @@
  *   - Names in h= beyond 4,000 bytes are no good: the library cuts its list at
  *     4,096 and would take the rest for signed.
  *   - Only so many signatures are looked at, so that a message can not make us
- *     ask the DNS for ever.
+ *     ask the DNS for ever, and none where the header has more than 1,000
+ *     other fields: the library looks at all of them for each name in h=.
  *   - rsa-sha1 and short RSA keys are not accepted.
  *   - Every From field must be signed, every Subject field if asked for.
  *   - Where l= leaves some of the body out, the body is not signed.
@@ -26,6 +27,7 @@
 enum {
 	VERIFIER_FIELD_MAX = 64000, /* a field has fewer bytes than this */
 	VERIFIER_NAMES_MAX = 4000,  /* bytes of h= */
+	VERIFIER_FIELDS_MAX = 1000, /* besides signatures */
 	VERIFIER_MAX = 100          /* signatures at most, whatever is set */
 };
 

@@ -324,7 +324,8 @@ static int32_t write_header(const struct job *j, char letter)
 	return rc;
 }
 
-static void log_all(const struct job *j, const struct verified *all)
+static void log_all(
+    const struct job *j, const struct verified *all, char letter)
 {
 	for (unsigned i = 0; i < all->n; i++) {
 		const struct signature *s = &all->v[i];
@@ -338,6 +339,8 @@ static void log_all(const struct job *j, const struct verified *all)
 	if (all->ignored > 0)
 		say(j->h, j->m, QF_LOG_WARN,
 		    "%u more signatures were not looked at", all->ignored);
+	say(j->h, j->m, QF_LOG_INFO, "result %c: %s", letter,
+	    status_of(letter)->text);
 }
 
 static int32_t refuse(const struct job *j, char letter, bool temporary)
@@ -362,7 +365,7 @@ static int32_t finish(
 	char letter = conclude(all, author);
 	int32_t rc = add_results(j, all);
 
-	log_all(j, all);
+	log_all(j, all, letter);
 	if (rc == 0 && j->header)
 		rc = write_header(j, letter);
 	if (rc < 0)

@@ -249,6 +249,7 @@ tags() {
 @test "DKIMSIGNOPTIONS: what it asks for, and what is not done" {
 	local options expect now
 
+	skip_under_valgrind "many runs of the same code"
 	export DKIMSIGN=domainkeys/%/default
 	while IFS='|' read -r options expect; do
 		echo "options: $options"
@@ -290,6 +291,7 @@ tags() {
 @test "options that can not be understood defer mail" {
 	local options
 
+	skip_under_valgrind "many runs of the same code"
 	export DKIMSIGN=domainkeys/%/default
 	for options in -y x -c '-c x' '-z 5' '-x soon' '-x 1s' - '-t x' \
 		'-x 99999999999999999999'; do
@@ -305,6 +307,7 @@ tags() {
 @test "an identity of another domain is left out" {
 	local identity
 
+	skip_under_valgrind "many runs of the same code"
 	export DKIMSIGN=domainkeys/%/default
 	for identity in joe@other.example joe joe@ @example \
 		'joe@test.example; d=x' 'joe@besttest.example' 'a b@test.example'; do

@@ -33,22 +33,17 @@ verify() {
 	stage -- mode=verify nameserver="$DNS" "$@"
 }
 
-# comes_to LETTER [SETTING...]: the message has this result and no other.
+# comes_to LETTER [SETTING...]: the message has this result.
 comes_to() {
-	local letter=$1 others=ABCDEFGHIJKLMNOPQRSTUVWXY
+	local letter=$1
 
 	shift
-	verify "refuse=$letter" "$@"
-	[[ $CLASS -eq 2 ]] || {
+	verify "$@"
+	grep -q "^log: info result $letter: " "$LOG" || {
 		echo "not $letter:"
 		cat "$LOG"
 		return 1
 	}
-	verify "refuse=${letter,,}" "$@"
-	[[ $CLASS -eq 3 ]]
-	others=${others/$letter/}
-	verify "refuse=$others${others,,}" "$@"
-	[[ $CLASS -eq 0 ]]
 }
 
 # has_result N TEXT...: the results for Authentication-Results in order.
@@ -88,6 +83,7 @@ has_result() {
 @test "what our own stage signs is good, in every form" {
 	local options
 
+	skip_under_valgrind "many runs of the same code"
 	cp -p "$KEYS"/{rsa,ed}.pem "$CONTROL/"
 	mkdir "$CONTROL/keys"
 	cp -p "$KEYS/rsa.pem" "$CONTROL/keys/s1"
@@ -120,6 +116,7 @@ has_result() {
 @test "what was changed on its way is not good" {
 	local change letter
 
+	skip_under_valgrind "many runs of the same code"
 	plain
 	sign_with s1 test.example "$KEYS/rsa.pem"
 	cp "$IN" "$IN.signed"
@@ -141,6 +138,7 @@ has_result() {
 @test "tags that are no good" {
 	local letter tags
 
+	skip_under_valgrind "many runs of the same code"
 	while read -r letter tags; do
 		plain
 		echo "tags: $tags"
@@ -175,6 +173,7 @@ has_result() {
 @test "a record that is no good" {
 	local letter text good
 
+	skip_under_valgrind "many runs of the same code"
 	good=$(sed 's/.*p=//' "$KEYS/rsa.txt")
 	sign_with -t i=joe@sub.test.example s1 test.example "$KEYS/rsa.pem"
 	while read -r letter text; do
@@ -313,6 +312,7 @@ has_result() {
 }
 
 @test "the best signature decides, the author's before others" {
+	skip_under_valgrind "many runs of the same code"
 	sign_with s1 test.example "$KEYS/rsa.pem"
 	sign_with s2 other.example "$KEYS/other.pem"
 	comes_to A
@@ -355,6 +355,36 @@ has_result() {
 	sed -i 's/Pay 10/Pay 11/' "$IN"
 	echo 's9._domainkey.test.example servfail' >>"$ZONE"
 	comes_to P
+}
+
+# What refuses, and the class it has: 0 pass, 2 for good, 3 for a time.
+@test "letters refuse the results that they stand for" {
+	local text
+
+	sign_with s1 test.example "$KEYS/rsa.pem"
+	verify refuse=CEFGHIJKLNOPQRSUVWXYa
+	[[ $CLASS -eq 3 ]]
+	text='DKIM: good        '
+	grep -q "^class: 3 category: 7 text: $text\$" "$LOG"
+	verify refuse=A
+	[[ $CLASS -eq 2 ]]
+	verify refuse=BCDEFGHIJKLMNOPQRSTUVWXYbcdefghijklmnopqrstuvwxy
+	[[ $CLASS -eq 0 ]]
+	sed -i 's/Pay 10/Pay 11/' "$IN"
+	verify refuse=Iu
+	[[ $CLASS -eq 3 ]]
+	text='DKIM: signature verify error: message body does not hash'
+	grep -q "^class: 3 category: 7 text: $text" "$LOG"
+	verify refuse=Uu
+	[[ $CLASS -eq 2 ]]
+	verify refuse=I
+	[[ $CLASS -eq 0 ]]
+	: >"$ZONE"
+	echo 's1._domainkey.test.example servfail' >"$ZONE"
+	verify
+	[[ $CLASS -eq 0 ]]
+	verify refuse=Up
+	[[ $CLASS -eq 3 ]]
 }
 
 @test "mail without a signature" {
@@ -454,7 +484,7 @@ has_result() {
 }
 
 @test "hostile signatures neither crash nor pass" {
-	local field long
+	local field long n
 
 	long=$(printf '%060000d' 0)
 	for field in '' ' ;;;;' ' =' ' ==' ' v' 'v=1' ' v=1; ; a' \
@@ -493,18 +523,27 @@ has_result() {
 	sed -i "1iDKIM-Signature: $(yes 'd=a.example;' | head -n 3000 | tr -d '\n')" "$IN"
 	verify
 	has_result 1 '^dkim=neutral'
-	# A thousand signatures, a thousand fields and h= of all of them.
-	plain
+	# A thousand signatures, and as many fields as are looked at, or more.
 	field=" v=1; a=rsa-sha256; d=bad.example; s=s; bh=eA==; b=eA==; h=from"
-	{
-		yes "DKIM-Signature:$field" | head -n 1000
-		yes "X: y" | head -n 10000
-		sed "1iDKIM-Signature:$field$(yes :x | head -n 1500 | tr -d '\n')" "$IN"
-	} >"$IN.new"
-	mv "$IN.new" "$IN"
-	verify max-signatures=100
-	has_result 100
-	grep -q 'log: warn 901 more signatures were not looked at' "$LOG"
+	for n in 997 998; do
+		plain
+		{
+			yes "DKIM-Signature:$field" | head -n 1000
+			yes 'X: y' | head -n "$n"
+			sed "1iDKIM-Signature:$field$(yes :x | head -n 1500 |
+				tr -d '\n')" "$IN"
+		} >"$IN.new"
+		mv "$IN.new" "$IN"
+		verify max-signatures=100
+		has_result 100
+		grep -q '^log: warn 901 more signatures were not looked' "$LOG"
+		if ((n == 997)); then
+			grep -q '^log: info result Q' "$LOG"
+		else
+			grep -q '^log: info result G' "$LOG"
+			has_result 100 '^dkim=permerror reason="the header has more than 1000 fields"'
+		fi
+	done
 }
 
 @test "names in h= beyond what the library keeps are not taken for signed" {
