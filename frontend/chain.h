@@ -64,6 +64,7 @@ struct qf_stage {
 	 * known (frontend/check.h). */
 	bool noted;
 	uint64_t effects, flags;
+	uint64_t groups; /* that it needs or wants */
 };
 
 struct qf_chain {

@@ -18,6 +18,7 @@ void qf_check_read_notes(const struct qf_ctl *ctl, struct qf_chain *chain)
 		s->noted = qf_note_stage(ctl, chain, s, &d, &e) > 0;
 		s->effects = d.effects;
 		s->flags = d.flags;
+		s->groups = d.needs | d.wants;
 	}
 }
 

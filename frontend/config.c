@@ -3,8 +3,13 @@
 #include <string.h>
 
 #include "lib/base/hostname.h"
+#include "lib/mail/authres.h"
 
 const struct qf_ctl_item qf_frontend_items[] = {
+    {.name = "authserv-id",
+	.type = QF_CTL_STRING,
+	.offset = offsetof(struct qf_frontend_config, authserv_id),
+	.help = "name in our Authentication-Results fields (default: me)"},
     {.name = "dialect",
 	.type = QF_CTL_STRING,
 	.offset = offsetof(struct qf_frontend_config, caller),
@@ -55,6 +60,13 @@ int qf_frontend_config_load(struct qf_frontend_config *config,
 		return QF_ECONF;
 	if (config->me == NULL)
 		config->me = qf_hostname();
+	if (config->authserv_id == NULL)
+		config->authserv_id = qf_strdup(config->me);
+	if (!qf_authres_is_id(config->authserv_id))
+		return qf_fail(e, QF_ECONF,
+		    "%s/authserv-id:1: \"%s\": use a name such as that of "
+		    "this host",
+		    ctl->path, config->authserv_id);
 	if (!qf_dialect_find(config->caller, &config->dialect))
 		return qf_fail(e, QF_ECONF,
 		    "%s/dialect:1: \"%s\": use auto, indimail, notqmail, "

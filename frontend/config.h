@@ -12,6 +12,7 @@ struct qf_frontend_config {
 	enum qf_dialect dialect;
 	char *log;              /* "stderr", "syslog", "none" or NULL */
 	char *me;               /* this host; never NULL once loaded */
+	char *authserv_id;      /* likewise; `me` by default */
 	char *queueprog;        /* the next program, or NULL */
 	long long timeoutchain; /* seconds */
 };

@@ -185,6 +185,7 @@ static void run_part(struct run *r, struct qf_group *g)
 	    .envelope = &g->envelope,
 	    .share = &g->share,
 	    .context = r->d->context,
+	    .authserv_id = r->d->authserv_id,
 	    .from = g->from,
 	    .until = find_until(r, g),
 	    .deadline = r->d->deadline,

@@ -21,7 +21,8 @@ struct qf_dispatch {
 	const struct qf_ctl *ctl;
 	const struct qf_chain *chain;
 	const struct qf_context *context;
-	int message; /* descriptor, sealed or ours alone */
+	const char *authserv_id; /* ours, or NULL */
+	int message;             /* descriptor, sealed or ours alone */
 	const struct qf_envelope *envelope;
 	int64_t deadline;                   /* of the chain */
 	const struct qf_observer *observer; /* or NULL */

@@ -21,6 +21,7 @@ void qf_txn_forget_whole(struct qf_txn *t)
 	if (t->whole.fd >= 0)
 		qf_map_free(&t->whole_map);
 	qf_spool_close(&t->whole);
+	qf_mime_free(&t->mime);
 }
 
 void qf_txn_close(struct qf_txn *t)
@@ -38,7 +39,7 @@ static const struct qf_host table = {
     .groups = QF_GROUP_MESSAGE | QF_GROUP_HEADER | QF_GROUP_ENVELOPE |
 	      QF_GROUP_CONTEXT | QF_GROUP_EDIT | QF_GROUP_VERDICT |
 	      QF_GROUP_CONFIG | QF_GROUP_LOG | QF_GROUP_RCPT | QF_GROUP_SHARE |
-	      QF_GROUP_ROUTE | QF_GROUP_RUN,
+	      QF_GROUP_AUTHRES | QF_GROUP_MIME | QF_GROUP_ROUTE | QF_GROUP_RUN,
     .size_of = qf_host_size_of,
     .span_next = qf_host_span_next,
     .crlf_next = qf_host_crlf_next,
@@ -71,6 +72,11 @@ static const struct qf_host table = {
     .score = qf_host_score,
     .note_set = qf_host_note_set,
     .note_get = qf_host_note_get,
+    .authres_add = qf_host_authres_add,
+    .authres_next = qf_host_authres_next,
+    .part_count = qf_host_part_count,
+    .part_get = qf_host_part_get,
+    .part_decoded = qf_host_part_decoded,
     .route_set = qf_host_route_set,
     .time_left = qf_host_time_left,
     .waited = qf_host_waited,

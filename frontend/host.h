@@ -14,6 +14,7 @@
 #include "lib/mail/edit.h"
 #include "lib/mail/envelope.h"
 #include "lib/mail/message.h"
+#include "lib/mail/mime.h"
 
 enum {
 	/* Different treatments that the recipients of one message may get. */
@@ -31,6 +32,7 @@ struct qf_txn {
 	 * first wanted, thrown away when an edit is applied. */
 	struct qf_spool whole;
 	struct qf_map whole_map;
+	struct qf_mime mime; /* index of that; n is 0 until it is wanted */
 	/* Told what a stage waited for; may be NULL. */
 	void (*waited)(void *arg, const char *what, int64_t us);
 	void *arg;
@@ -41,6 +43,10 @@ int qf_txn_open(struct qf_txn *t, int message,
     const struct qf_envelope *envelope, const struct qf_context *context,
     const struct qf_share *share, struct qf_err *e);
 void qf_txn_close(struct qf_txn *t);
+
+/* Removes fields that claim to be results of the server `id`, for a stage that
+ * looks at results or adds some. NULL: nobody knows our id. */
+void qf_txn_strip_results(struct qf_txn *t, const char *id);
 
 /* The recipients that a stage gave a verdict of their own. */
 struct qf_fates {

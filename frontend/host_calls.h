@@ -10,6 +10,14 @@
 /* Throws the message in one piece away, when an edit made it wrong. */
 void qf_txn_forget_whole(struct qf_txn *t);
 
+/* Stages it, if it will fit when it is committed: 0 or QF_ENOMEM. */
+int32_t qf_msg_stage_share(struct qf_msg *m, enum qf_share_kind kind,
+    const char *key, struct qf_span value);
+
+/* The size of a struct when `last` was its last field. */
+#define QF_SIZE_THROUGH(type, last)                                            \
+	(offsetof(struct type, last) + sizeof(((struct type *)0)->last))
+
 uint64_t qf_host_size_of(struct qf_msg *m);
 int32_t qf_host_span_next(
     struct qf_msg *m, struct qf_iter *it, struct qf_span *out);
@@ -50,6 +58,13 @@ int32_t qf_host_note_set(
     struct qf_msg *m, const char *key, struct qf_span value);
 int32_t qf_host_note_get(
     struct qf_msg *m, const char *key, struct qf_span *out);
+int32_t qf_host_authres_add(struct qf_msg *m, const struct qf_authres *r);
+int32_t qf_host_authres_next(
+    struct qf_msg *m, struct qf_iter *it, struct qf_authres *out);
+int32_t qf_host_part_count(struct qf_msg *m);
+int32_t qf_host_part_get(struct qf_msg *m, uint32_t index, struct qf_part *out);
+int32_t qf_host_part_decoded(
+    struct qf_msg *m, uint32_t index, struct qf_span *out);
 int32_t qf_host_route_set(struct qf_msg *m, const char *route);
 int32_t qf_host_env_take(struct qf_msg *m, const char *name);
 int32_t qf_host_conf_get(

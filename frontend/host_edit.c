@@ -184,14 +184,13 @@ int64_t qf_host_score(struct qf_msg *m)
 	return m->txn->share.score;
 }
 
-/* Staged, if it will fit when it is committed. */
-static int32_t stage_share(struct qf_msg *m, enum qf_share_kind kind,
+int32_t qf_msg_stage_share(struct qf_msg *m, enum qf_share_kind kind,
     const char *key, struct qf_span value)
 {
 	int rc = qf_share_put(&m->share, kind, key, value);
 
 	if (rc == 0 && !qf_share_fits(&m->txn->share, &m->share)) {
-		m->offence = "left more than 64 KiB of notes";
+		m->offence = "left more than 64 KiB of notes and results";
 		return QF_ENOMEM;
 	}
 	return rc;
@@ -209,7 +208,7 @@ int32_t qf_host_note_set(
 {
 	if (!is_key(key))
 		return QF_EINVAL;
-	return stage_share(m, QF_SHARE_NOTE, key, value);
+	return qf_msg_stage_share(m, QF_SHARE_NOTE, key, value);
 }
 
 int32_t qf_host_note_get(struct qf_msg *m, const char *key, struct qf_span *out)
@@ -238,7 +237,7 @@ int32_t qf_host_route_set(struct qf_msg *m, const char *route)
 		return QF_EPERM;
 	if (route != NULL && !is_route(route))
 		return QF_EINVAL;
-	return stage_share(
+	return qf_msg_stage_share(
 	    m, QF_SHARE_ROUTE, "", qf_span(route != NULL ? route : ""));
 }
 
@@ -248,7 +247,7 @@ int32_t qf_host_env_take(struct qf_msg *m, const char *name)
 {
 	if (strlen(name) >= 256)
 		return QF_EINVAL;
-	return stage_share(m, QF_SHARE_TAKEN, name, (struct qf_span){0});
+	return qf_msg_stage_share(m, QF_SHARE_TAKEN, name, (struct qf_span){0});
 }
 
 /* commit */

@@ -11,10 +11,6 @@
 
 extern char **environ;
 
-/* The size of a struct when `last` was its last field. */
-#define SIZE_THROUGH(type, last)                                               \
-	(offsetof(struct type, last) + sizeof(((struct type *)0)->last))
-
 /* The edited message in one piece; the message as read is one already. */
 static int make_whole(struct qf_txn *t)
 {
@@ -95,7 +91,7 @@ int32_t qf_host_header_get(
 	struct qf_field field = {.size = sizeof field};
 	uint32_t room = out->size < sizeof field ? out->size : sizeof field;
 
-	if (out->size < SIZE_THROUGH(qf_field, raw) ||
+	if (out->size < QF_SIZE_THROUGH(qf_field, raw) ||
 	    index >= m->txn->message.nfields)
 		return QF_EINVAL;
 	f = &m->txn->message.field[index];

@@ -5,6 +5,7 @@
 
 #include "frontend/notify.h"
 #include "frontend/outcome.h"
+#include "frontend/results.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
 
@@ -154,10 +155,29 @@ static void hold(
 	set_attr(d, "CATEGORY", qf_category_name(g->judgement.category));
 }
 
+/* What the stages found out about who sent it goes on top of the message that
+ * is queued for the group. */
+static int add_results(struct qf_plan *plan, const struct qf_settle *s,
+    const struct qf_group *g, struct qf_err *e)
+{
+	struct qf_delivery *d = &plan->v[plan->n - 1];
+	int fd;
+	int rc =
+	    qf_results_write(&g->share, s->authserv_id, d->message, &fd, e);
+
+	if (rc <= 0)
+		return rc;
+	d->message = fd;
+	d->owned = true;
+	plan->edited = true;
+	return 0;
+}
+
 /* Groups that are delivered alike need one run: the notes no longer count. */
 static bool is_same_delivery(const struct qf_group *a, const struct qf_group *b)
 {
 	return a->version == b->version &&
+	       qf_results_are_same(&a->share, &b->share) &&
 	       strcmp(route_of(a), route_of(b)) == 0 &&
 	       strcmp(qf_envelope_sender(&a->envelope),
 		   qf_envelope_sender(&b->envelope)) == 0;
@@ -241,7 +261,7 @@ int qf_settle(struct qf_plan *plan, const struct qf_settle *s,
 {
 	struct qf_notice notice = {0};
 	bool others = false;
-	int rc;
+	int rc = 0;
 
 	*plan = (struct qf_plan){0};
 	for (size_t i = 0; i < groups->n; i++)
@@ -250,7 +270,7 @@ int qf_settle(struct qf_plan *plan, const struct qf_settle *s,
 		return 0;
 	join_deliveries(groups);
 	collect_taken(plan, groups);
-	for (size_t i = 0; i < groups->n; i++) {
+	for (size_t i = 0; i < groups->n && rc == 0; i++) {
 		const struct qf_group *g = groups->v[i];
 		enum fate fate = fate_of(s, g, others);
 
@@ -261,8 +281,11 @@ int qf_settle(struct qf_plan *plan, const struct qf_settle *s,
 			hold(plan, s, g);
 		else if (fate == BOUNCE)
 			qf_notice_add(&notice, &g->envelope, &g->judgement);
+		if (fate == DELIVER || fate == HOLD)
+			rc = add_results(plan, s, g, e);
 	}
-	rc = bounce(plan, s, &notice, e);
+	if (rc == 0)
+		rc = bounce(plan, s, &notice, e);
 	qf_notice_free(&notice);
 	return rc;
 }

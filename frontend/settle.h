@@ -40,8 +40,9 @@ struct qf_plan {
 struct qf_settle {
 	const struct qf_chain *chain;
 	const struct qf_split *split;
-	const char *me; /* this host, for a bounce */
-	int message;    /* as it came */
+	const char *me;          /* this host, for a bounce */
+	const char *authserv_id; /* for results of authentication */
+	int message;             /* as it came */
 	const struct qf_envelope *envelope;
 };
 

@@ -123,7 +123,7 @@ static bool take_record(struct qf_share *s, struct qf_span *bytes)
 	struct qf_span value;
 
 	if (!take(bytes, head, sizeof head) || head[0] < QF_SHARE_NOTE ||
-	    head[0] > QF_SHARE_TAKEN || head[1] >= sizeof key ||
+	    head[0] > QF_SHARE_STRIPPED || head[1] >= sizeof key ||
 	    !take(bytes, key, head[1]) || head[2] > bytes->n ||
 	    memchr(key, '\0', head[1]) != NULL)
 		return false;

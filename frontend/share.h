@@ -23,7 +23,8 @@ enum qf_share_kind {
 	QF_SHARE_NOTE = 1, /* key, value */
 	QF_SHARE_AUTHRES,  /* lib/mail/authres.h packs it into the value */
 	QF_SHARE_ROUTE,    /* value; empty: taken back */
-	QF_SHARE_TAKEN     /* key: a variable that did its work */
+	QF_SHARE_TAKEN,    /* key: a variable that did its work */
+	QF_SHARE_STRIPPED  /* forged results were removed */
 };
 
 struct qf_share_record {

@@ -111,7 +111,7 @@ static int judge_stage(
 	if (t->skip != QF_SKIP_NONE)
 		return 1;
 	if (w->work->preset[i] != QF_WORK_RUN) {
-		qf_worker_judge_preset(s, w->work->preset[i], j, t);
+		qf_worker_judge_preset(w, s, w->work->preset[i], j, t);
 		return 1;
 	}
 	rc = begin(w, i);

@@ -23,6 +23,7 @@ struct qf_work {
 	const struct qf_envelope *envelope;
 	const struct qf_share *share;
 	const struct qf_context *context; /* of the message as it came */
+	const char *authserv_id;          /* ours, or NULL */
 	size_t from, until;               /* its stages */
 	int64_t deadline;                 /* of the chain */
 	bool accepted;                    /* an earlier stage said ACCEPT */

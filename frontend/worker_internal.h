@@ -28,7 +28,7 @@ int qf_worker_trouble(struct qf_worker *w, const struct qf_err *e);
 int qf_worker_perform(struct qf_worker *w, const struct qf_stage *s,
     struct qf_judgement *j, struct qf_trace *t);
 /* The judgement of a stage that crashed or hung in an earlier worker. */
-void qf_worker_judge_preset(const struct qf_stage *s, int category,
-    struct qf_judgement *j, struct qf_trace *t);
+void qf_worker_judge_preset(struct qf_worker *w, const struct qf_stage *s,
+    int category, struct qf_judgement *j, struct qf_trace *t);
 
 #endif

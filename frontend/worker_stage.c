@@ -200,9 +200,22 @@ static void call(struct qf_worker *w, const struct qf_stage *s, struct live *l,
 	t->capped = qf_cap_apply(s, &m, out);
 	settle_call(w, &m, out);
 }
-void qf_worker_judge_preset(const struct qf_stage *s, int category,
-    struct qf_judgement *j, struct qf_trace *t)
+
+/* Nothing that claims to be a result of ours reaches a stage that deals with
+ * results, and nothing passes it because the stage broke. A shadow changes
+ * nothing. */
+static void strip_forged(
+    struct qf_worker *w, const struct qf_stage *s, uint64_t groups)
 {
+	if ((groups & QF_GROUP_AUTHRES) != 0 && !s->shadow)
+		qf_txn_strip_results(&w->txn, w->work->authserv_id);
+}
+
+void qf_worker_judge_preset(struct qf_worker *w, const struct qf_stage *s,
+    int category, struct qf_judgement *j, struct qf_trace *t)
+{
+	/* without a note it may be such a stage */
+	strip_forged(w, s, s->noted ? s->groups : QF_GROUP_AUTHRES);
 	t->broken = true;
 	t->wanted = QF_BROKEN;
 	*j = (struct qf_judgement){
@@ -220,6 +233,7 @@ int qf_worker_perform(struct qf_worker *w, const struct qf_stage *s,
 
 	if (rc <= 0)
 		return rc;
+	strip_forged(w, s, live.loaded.plugin.needs | live.loaded.plugin.wants);
 	call(w, s, &live, j, t);
 	close_stage(&live);
 	if (w->problems.count > 0)

@@ -350,11 +350,12 @@ int qf_mime_decoded(struct qf_mime *m, size_t index, struct qf_span *out)
 	if (index >= m->n)
 		return QF_EINVAL;
 	part = &m->part[index];
-	*out = part->body;
 	encoding = qf_encoding_find(part->encoding);
 	if (encoding == QF_ENCODING_NONE ||
-	    (part->flags & (QF_PART_MULTIPART | QF_PART_MESSAGE)) != 0)
+	    (part->flags & (QF_PART_MULTIPART | QF_PART_MESSAGE)) != 0) {
+		*out = part->body;
 		return 0;
+	}
 	if (encoding == QF_ENCODING_OTHER)
 		return QF_EFORMAT;
 	if (m->decoded == NULL)

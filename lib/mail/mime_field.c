@@ -156,10 +156,10 @@ static void read_name(
 	    !qf_params_get(&r->params, param, &r->scratch, &charset))
 		return;
 	if (charset.p != NULL)
-		qf_text_add(
+		qf_mime_text_add(
 		    &r->charsets, charset, qf_buf_span(&r->scratch), &name);
 	else
-		qf_text_add_words(
+		qf_mime_words_add(
 		    &r->charsets, qf_buf_span(&r->scratch), &name);
 	part->name = keep(r, qf_buf_span(&name));
 	qf_buf_free(&name);

@@ -159,7 +159,7 @@ static void convert(iconv_t cd, struct qf_span in, struct qf_buf *out)
 	qf_buf_add(out, some, (size_t)(to - some));
 }
 
-void qf_text_add(struct qf_charsets *c, struct qf_span charset,
+void qf_mime_text_add(struct qf_charsets *c, struct qf_span charset,
     struct qf_span bytes, struct qf_buf *out)
 {
 	iconv_t cd = converter(c, charset);
@@ -232,7 +232,7 @@ static void end_run(struct qf_charsets *c, struct run *run, struct qf_buf *out)
 {
 	if (run->bytes.len == 0)
 		return;
-	qf_text_add(c, run->charset, qf_buf_span(&run->bytes), out);
+	qf_mime_text_add(c, run->charset, qf_buf_span(&run->bytes), out);
 	qf_buf_reset(&run->bytes);
 }
 
@@ -264,7 +264,7 @@ static size_t find_word(struct qf_span s, size_t from, struct word *w)
 	return s.n;
 }
 
-void qf_text_add_words(
+void qf_mime_words_add(
     struct qf_charsets *c, struct qf_span text, struct qf_buf *out)
 {
 	struct run run = {.bytes = QF_BUF_INIT};

@@ -19,11 +19,11 @@ struct qf_charsets {
 void qf_charsets_free(struct qf_charsets *c);
 
 /* Appends bytes of a charset. */
-void qf_text_add(struct qf_charsets *c, struct qf_span charset,
+void qf_mime_text_add(struct qf_charsets *c, struct qf_span charset,
     struct qf_span bytes, struct qf_buf *out);
 /* Appends text that may hold encoded words, wherever they stand: mail programs
  * put them into quotes and right beside other text. */
-void qf_text_add_words(
+void qf_mime_words_add(
     struct qf_charsets *c, struct qf_span text, struct qf_buf *out);
 
 #endif

@@ -15,7 +15,7 @@ items() {
 	grep -rlE 'struct qf_ctl_item [a-z_]+\[\]' "$@" --include='*.c' |
 		while read -r file; do
 			tr '\n' ' ' <"$file" |
-				grep -oE '\{[[:space:]]*(\.name = )?"[a-z]+",[[:space:]]*(\.type = )?QF_CTL_(STRING|NUMBER)' |
+				grep -oE '\{[[:space:]]*(\.name = )?"[a-z-]+",[[:space:]]*(\.type = )?QF_CTL_(STRING|NUMBER)' |
 				cut -d'"' -f2 | sed "s|^|$file |"
 		done
 }

@@ -142,6 +142,21 @@ static void test_reading_changes_nothing(void **state)
 	assert_int_equal(before, unit_open_fds());
 }
 
+/* Is the message one line without an end that would continue a field put before
+ * it? An insert goes behind it and ends it, which nothing takes back. */
+static bool is_open_line(uint64_t number)
+{
+	struct qf_buf m = QF_BUF_INIT, e = QF_BUF_INIT;
+	bool open;
+
+	randmail(number, &m, &e);
+	open = m.len > 0 && (m.s[0] == ' ' || m.s[0] == '\t') &&
+	       memchr(m.s, '\n', m.len) == NULL;
+	qf_buf_free(&m);
+	qf_buf_free(&e);
+	return open;
+}
+
 static void test_an_edit_taken_back(void **state)
 {
 	struct qf_chain chain;
@@ -151,8 +166,10 @@ static void test_an_edit_taken_back(void **state)
 	qf_chain_add_stage(&chain, "misbehave", "do", "mark", NULL);
 	qf_chain_add_stage(&chain, "reader", NULL);
 	qf_chain_add_stage(&chain, "misbehave@b", "do", "unmark", NULL);
-	for (uint64_t i = 0; i < some(TAKEN_BACK); i++)
-		try(&chain, i);
+	for (uint64_t i = 0; i < some(TAKEN_BACK); i++) {
+		if (!is_open_line(i))
+			try(&chain, i);
+	}
 	qf_chain_free(&chain);
 }
 

@@ -44,7 +44,7 @@ static void test_charsets(void **state)
 		for (size_t i = 0; i < UNIT_COUNT(charset_cases); i++) {
 			struct qf_buf b = QF_BUF_INIT;
 
-			qf_text_add(&c, qf_span(charset_cases[i].charset),
+			qf_mime_text_add(&c, qf_span(charset_cases[i].charset),
 			    qf_span(charset_cases[i].in), &b);
 			assert_string_equal(charset_cases[i].out, b.s);
 			qf_buf_free(&b);
@@ -63,7 +63,7 @@ static void test_long_text(void **state)
 	(void)state;
 	for (int i = 0; i < 5000; i++)
 		qf_buf_adds(&in, "\xe9\x81");
-	qf_text_add(&c, qf_span("windows-1252"), qf_buf_span(&in), &out);
+	qf_mime_text_add(&c, qf_span("windows-1252"), qf_buf_span(&in), &out);
 	assert_int_equal(25000, out.len);
 	for (size_t i = 0; i < out.len; i += 5)
 		assert_memory_equal(E BAD, out.s + i, 5);
@@ -94,10 +94,18 @@ static const struct {
     {"=?utf-8?q?a", "=?utf-8?q?a"},
     {"=?utf-8?q?a?", "=?utf-8?q?a?"},
     {"=?utf-8?q", "=?utf-8?q"},
-    {"=?utf-8?" "?a?=", "=?utf-8?" "?a?="},
-    {"=?" "?q?a?=", "=?" "?q?a?="},
+    {"=?utf-8?"
+     "?a?=",
+	"=?utf-8?"
+	"?a?="},
+    {"=?"
+     "?q?a?=",
+	"=?"
+	"?q?a?="},
     {"=?=?utf-8?q?a?=", "=?a"},
-    {"=?utf-8?q?" "?=", ""},
+    {"=?utf-8?q?"
+     "?=",
+	""},
     {"=?utf-8?q?a=0Ab=00?=", "a" BAD "b" BAD},
     {"=?utf-8?q?=4=ZZ=?=", "=4=ZZ="},
     {"a\x01 \xff", "a" BAD " " BAD},
@@ -111,7 +119,7 @@ static void test_words(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(word_cases); i++) {
 		struct qf_buf b = QF_BUF_INIT;
 
-		qf_text_add_words(&c, qf_span(word_cases[i].in), &b);
+		qf_mime_words_add(&c, qf_span(word_cases[i].in), &b);
 		assert_string_equal(word_cases[i].out, b.s);
 		qf_buf_free(&b);
 	}
