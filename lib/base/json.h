@@ -2,8 +2,8 @@
  * Writing JSON (RFC 8259), for those who read our output by program.
  *
  * Whatever the bytes of a string are, the output is valid: each byte that is
- * no UTF-8 becomes U+FFFD, controls are escaped. Begin and end must match; inside of an
- * object every value has a name, elsewhere it is NULL.
+ * no UTF-8 becomes U+FFFD, controls are escaped. Begin and end must match;
+ * inside of an object every value has a name, elsewhere it is NULL.
  *
  *	struct qf_json j = {.out = &buf};
  *

@@ -524,7 +524,7 @@ teardown() {
 	logged 'bounce queued'
 	[ ! -e "$WORLD/bounce.2" ]
 	grep -q '^X-Spam-1000' "$WORLD/bounce.0"
-	! grep -q '^X-Spam' "$WORLD/bounce.1"
+	run ! grep -q '^X-Spam' "$WORLD/bounce.1"
 	grep -q '^Message-ID: <one@test.example>$' "$WORLD/bounce.1"
 	grep -q '^Final-Recipient: rfc822; a@x.example$' "$WORLD/bounce.1"
 	"$PYTHON" "$TESTLIB/dsncheck.py" "$WORLD/bounce.1"
