@@ -196,6 +196,66 @@ static void test_header_get(void **state)
 	free(f);
 }
 
+/* Structs of version 1.1 that the host fills: no byte behind them is written,
+ * and one that is too small is not written at all. */
+static void fills(int32_t (*get)(void *out), size_t size)
+{
+	const char zeros[512] = {0};
+	char *p = resized(zeros, size, size + sizeof later);
+
+	assert_true(get(p) >= 0);
+	assert_memory_equal(p + size, later, sizeof later);
+	free(p);
+	p = resized(zeros, size, size);
+	assert_true(get(p) >= 0);
+	free(p);
+	p = resized(zeros, size, size - 1);
+	assert_int_equal(QF_EINVAL, get(p));
+	free(p);
+}
+
+static int32_t get_part(void *out)
+{
+	return qf_host_table()->part_get(&msg, 0, out);
+}
+
+static void test_part_get(void **state)
+{
+	(void)state;
+	if (!QF_HOST_HAS(qf_host_table(), part_get))
+		return; /* not in this host */
+	fills(get_part, sizeof(struct qf_part));
+}
+
+static int32_t get_result(void *out)
+{
+	struct qf_iter it = {{0}};
+
+	return qf_host_table()->authres_next(&msg, &it, out);
+}
+
+static void test_authres(void **state)
+{
+	const struct qf_authres full = {.method = "spf", .result = "pass"};
+	const size_t sizes[] = {sizeof full, sizeof full + sizeof later};
+	struct qf_authres *r;
+
+	(void)state;
+	if (!QF_HOST_HAS(qf_host_table(), authres_next))
+		return; /* not in this host */
+	for (size_t i = 0; i < UNIT_COUNT(sizes); i++) {
+		r = resized(&full, sizeof full, sizes[i]);
+		assert_int_equal(0, qf_host_table()->authres_add(&msg, r));
+		free(r);
+	}
+	r = resized(&full, sizeof full, sizeof full - 1);
+	assert_int_equal(QF_EINVAL, qf_host_table()->authres_add(&msg, r));
+	free(r);
+	msg.offence = NULL;
+	qf_msg_commit(&msg);
+	fills(get_result, sizeof full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +264,8 @@ int main(void)
 	    cmocka_unit_test(test_verdict),
 	    cmocka_unit_test(test_rcpt_verdict),
 	    cmocka_unit_test(test_header_get),
+	    cmocka_unit_test(test_part_get),
+	    cmocka_unit_test(test_authres),
 	};
 
 	return cmocka_run_group_tests(tests, open_message, close_message);
