@@ -283,6 +283,26 @@ SCANNER='say class=2 category=1'
 	[ "$(<text)" = 'Dno junk (#5.7.1)' ]
 }
 
+@test "with a set-id qfront everybody can queue mail, and only that" {
+	rm "$CONTROL/queueprog"
+	queue=new$QF_LOCALSTATEDIR/spool/qfront
+	mkdir -p "${queue%/*}"
+	chown "$OWNER" "${queue%/*}"
+	control me test.example
+	run_as "$OWNER" "$QF_SBINDIR/qfrontctl" queue init
+	[ "$status" -eq 0 ]
+	send
+	[ "$status" -eq 0 ]
+	file=$(find "$queue/mess" -type f)
+	tail -n +2 "$file" | cmp - m
+	head -n 1 "$file" | grep -q "invoked by uid $CALLER"
+	[ "$(stat -c %u "$file")" -eq "$OWNER" ]
+	# Without it, not.
+	run_as "$CALLER" "$QF_SBINDIR/qfront-queue"
+	[ "$status" -eq 62 ]
+	[ "$(find "$queue" -type f ! -path '*/lock/*' | wc -l)" -eq 2 ]
+}
+
 @test "root is believed, whoever owns the programs" {
 	control chain "$SCANNER if=!relay"
 	run_as 0 RELAYCLIENT= "$QF_SBINDIR/qfront"
