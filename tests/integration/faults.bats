@@ -133,6 +133,13 @@ ABOVE=fdopendir,fstatat,malloc,open,read
 	SERVED='a b' REFUSED='' points send --skip "$ABOVE"
 }
 
+@test "split: recipients that go different ways are queued all, or none" {
+	export PLUGINDIR=$QF_BUILDDIR/tests/plugins/.libs
+	control chain judge 'judge@two mark=two rcpt=@two.example'
+	message >m
+	points split --sparse --process qfrontd
+}
+
 @test "groups: all of them are queued, or none" {
 	message >m
 	points groups --sparse

@@ -2,14 +2,16 @@
 """Runs a program again and again, each time with another call to the C library
 failing (tests/lib/fault.c), and looks at what is left.
 
-usage: faults.py intake|groups|send|release|delete|smtp [--no-tmpfile]
-                 [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
+usage: faults.py intake|split|groups|send|release|delete|smtp
+                 [--no-tmpfile] [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
                  DIRECTORY
 
   intake  qfront, qfrontd and qfront-queue take a message: exit 0 and the
           whole message is in the queue, or a temporary code and nothing is;
           after a SIGKILL nothing, the whole message, or litter that no
           sender sees.
+  split   qfront and the others take a message whose recipients go different
+          ways: exit 0 and all are there, or a temporary code and none is.
   groups  qfront-queue takes three messages, of which one is to be held: exit 0
           and all are there, or a temporary code and none is; after a SIGKILL
           each that is seen is whole.
@@ -41,6 +43,7 @@ import sys
 from faults_base import Hangs, become_reaper, read_file
 from faults_intake import Groups, Intake
 from faults_send import Delete, Release, Send, Smtp
+from faults_split import Split
 
 # How calls fail. What is not worth an exit code of its own fails with one
 # error: the programs do not tell them apart.
@@ -93,7 +96,7 @@ ERRORS = {
 SPARSE = 32
 
 
-SCENARIOS = {"intake": Intake, "groups": Groups, "send": Send,
+SCENARIOS = {"intake": Intake, "split": Split, "groups": Groups, "send": Send,
              "release": Release, "delete": Delete, "smtp": Smtp}
 # Of each process that tries points.
 options = lane = world = None
