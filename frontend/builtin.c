@@ -43,7 +43,8 @@ static const struct rule {
 	const char *variable; /* asks for it; else the mode of DKIM does */
 	enum dkim_mode mode;
 	const char *stage, *key, *value;
-	bool yields; /* the setting to those of the stage's file */
+	const char *key2, *value2; /* or NULL */
+	bool yields; /* these settings to those of the stage's file */
 } rules[] = {
     {.as = &personalities[DKIM],
 	.mode = DKIM_VERIFY,
@@ -66,6 +67,8 @@ static const struct rule {
 	.stage = "dkim",
 	.key = "key",
 	.value = "domainkeys/%/default",
+	.key2 = "expire",
+	.value2 = "604800",
 	.yields = true},
     {.as = &personalities[NULLQUEUE], .alone = true, .stage = "null"},
 };
@@ -137,8 +140,8 @@ static void add_rules(struct qf_chain *c, const struct qf_personality *as)
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
 		if (!applies(&rules[i], as, mode))
 			continue;
-		qf_chain_add_stage(
-		    c, rules[i].stage, rules[i].key, rules[i].value, NULL);
+		qf_chain_add_stage(c, rules[i].stage, rules[i].key,
+		    rules[i].value, rules[i].key2, rules[i].value2, NULL);
 		c->stage[c->n - 1].yields = rules[i].yields;
 	}
 }

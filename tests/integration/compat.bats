@@ -295,6 +295,7 @@ queue_program() {
 	signed sel
 	RELAYCLIENT='' as qmail-dkim
 	signed default
+	grep -q '[; 	]x=[0-9]*;' got.message # in a week
 	AUTHINFO=joe DKIMKEY=$CONTROLDIR/keys/sel as qmail-dkim
 	signed sel
 	rm -r "$CONTROLDIR/domainkeys"

@@ -129,14 +129,15 @@ static void test_personalities(void **state)
 		"RELAYCLIENT_NODKIMVERIFY=1",
 		""},
 	    {"qmail-dkim", "DKIMSIGN=k DKIMVERIFY=FG",
-		"dkim key=domainkeys/%/default"},
+		"dkim key=domainkeys/%/default expire=604800"},
+	    {"qmail-dkim", "DKIMSIGN=k RELAYCLIENT=",
+		"dkim key=domainkeys/%/default expire=604800"},
 	    {"qmail-dkim",
-		"DKIMSIGN=k RELAYCLIENT=", "dkim key=domainkeys/%/default"},
-	    {"qmail-dkim", "RELAYCLIENT=", "dkim key=domainkeys/%/default"},
+		"RELAYCLIENT=", "dkim key=domainkeys/%/default expire=604800"},
 	    {"qmail-dkim", "AUTHINFO=x SPAMFILTER=x",
-		"dkim key=domainkeys/%/default"},
+		"dkim key=domainkeys/%/default expire=604800"},
 	    {"qmail-dkim", "RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=1",
-		"dkim key=domainkeys/%/default"},
+		"dkim key=domainkeys/%/default expire=604800"},
 	    {"qmail-dkim", "DKIMSIGN=", "dkim@verify mode=verify"},
 	};
 
@@ -164,14 +165,15 @@ static void test_unconfigured(void **state)
 	    {"QHPSI= SPAMFILTER= FILTERARGS= DKIMSIGN= DKIMVERIFY=", ""},
 	    {"RELAYCLIENT=", ""},
 	    {"QHPSI=x", "qhpsi"},
-	    {"DKIMSIGN=x RELAYCLIENT=", "dkim key=domainkeys/%/default"},
+	    {"DKIMSIGN=x RELAYCLIENT=",
+		"dkim key=domainkeys/%/default expire=604800"},
 	    {"DKIMVERIFY=x RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=", ""},
 	    {"QHPSI=x SPAMFILTER=x FILTERARGS=x DKIMVERIFY=x",
 		"dkim@verify mode=verify; qhpsi; spam engine=command; "
 		"filter engine=shell"},
 	    {"QHPSI=x SPAMFILTER=x FILTERARGS=x DKIMSIGN=x",
 		"qhpsi; spam engine=command; filter engine=shell; dkim "
-		"key=domainkeys/%/default"},
+		"key=domainkeys/%/default expire=604800"},
 	};
 
 	(void)state;
@@ -204,7 +206,8 @@ static void test_overruled(void **state)
 {
 	(void)state;
 	set_environment("DKIMSIGN=k DKIMVERIFY=F");
-	assert_string_equal("dkim key=domainkeys/%/default", chain(NULL, NULL));
+	assert_string_equal(
+	    "dkim key=domainkeys/%/default expire=604800", chain(NULL, NULL));
 	assert_non_null(getenv("DKIMSIGN"));
 	assert_null(getenv("DKIMVERIFY"));
 	set_environment("DKIMVERIFY=F RELAYCLIENT= RELAYCLIENT_NODKIMVERIFY=");
