@@ -223,16 +223,21 @@ static void print_entry(struct qf_buf *to, const struct file_entry *e)
 	qf_buf_adds(to, e->nseen > 0 ? "\n" : "-\n");
 }
 
-static int32_t write_temporary(const struct file *f, int dir, struct qf_err *e)
+static int32_t write_temporary(
+    const struct file *f, int dir, uid_t owner, struct qf_err *e)
 {
 	struct qf_buf bytes = QF_BUF_INIT;
-	int fd = openat(dir, temporary,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    0600);
-	int rc = fd;
+	int rc, fd;
 
+	/* What a process left that was killed; and not where a link leads. */
+	unlinkat(dir, temporary, 0);
+	fd = openat(
+	    dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	rc = fd;
 	for (size_t i = 0; i < f->n; i++)
 		print_entry(&bytes, &f->entry[i]);
+	if (rc >= 0 && owner != geteuid())
+		rc = fchown(fd, owner, (gid_t)-1);
 	if (rc >= 0)
 		rc = qf_write_all(fd, bytes.s, bytes.len);
 	if (rc < 0)
@@ -243,8 +248,8 @@ static int32_t write_temporary(const struct file *f, int dir, struct qf_err *e)
 	return rc < 0 ? QF_EWRITE : 0;
 }
 
-int32_t file_write(
-    const struct file *f, int dir, const char *name, struct qf_err *e)
+int32_t file_write(const struct file *f, int dir, const char *name, uid_t owner,
+    struct qf_err *e)
 {
 	int32_t rc;
 
@@ -253,7 +258,7 @@ int32_t file_write(
 			return 0;
 		return qf_fail_sys(e, QF_EWRITE, "%s", name);
 	}
-	rc = write_temporary(f, dir, e);
+	rc = write_temporary(f, dir, owner, e);
 	if (rc == 0 && renameat(dir, temporary, dir, name) < 0)
 		rc = qf_fail_sys(e, QF_EWRITE, "%s", name);
 	if (rc < 0)

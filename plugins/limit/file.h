@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/base/err.h"
 
@@ -49,10 +50,10 @@ int32_t file_read(
     struct file *f, int dir, const char *name, int64_t now, struct qf_err *e);
 void file_free(struct file *f);
 
-/* Replaces it, or removes it when there is no entry: 0, or QF_EWRITE with the
- * file as it was. */
-int32_t file_write(
-    const struct file *f, int dir, const char *name, struct qf_err *e);
+/* Replaces it by one that belongs to `owner`, or removes it when there is no
+ * entry: 0, or QF_EWRITE with the file as it was. */
+int32_t file_write(const struct file *f, int dir, const char *name, uid_t owner,
+    struct qf_err *e);
 
 /* The entry of a value, made when it is new. Where the file is full, the one
  * that runs out first is forgotten. */

@@ -48,13 +48,14 @@ static int make_dirs(const char *path)
 }
 
 /* Who can write there chooses who is limited. */
-static int32_t check_owner(const struct store *s, struct qf_err *e)
+static int32_t check_owner(struct store *s, struct qf_err *e)
 {
 	struct stat st;
 
 	if (fstat(s->dir, &st) < 0)
 		return qf_fail_sys(e, QF_EREAD, "%s", s->path);
-	if (st.st_uid != geteuid())
+	s->owner = st.st_uid;
+	if (st.st_uid != geteuid() && geteuid() != 0)
 		return qf_fail(e, QF_EPERM,
 		    "%s belongs to uid %ld, but mail runs as uid %ld here; "
 		    "chown it, or set another dir",
@@ -202,7 +203,7 @@ static int32_t save(struct store *s, bool all, struct qf_err *e)
 		if (!all && !f->file.bounded)
 			continue;
 		file_name(f->key, f->number, name);
-		if (file_write(&f->file, s->dir, name, e) < 0)
+		if (file_write(&f->file, s->dir, name, s->owner, e) < 0)
 			return qf_err_context(e, "%s", s->path);
 	}
 	return 0;
@@ -236,7 +237,7 @@ int32_t store_sweep(struct store *s, struct qf_err *e)
 		return 0;
 	if (load(s, &f, name, e) < 0)
 		return e->rc;
-	rc = file_write(&f, s->dir, name, e);
+	rc = file_write(&f, s->dir, name, s->owner, e);
 	file_free(&f);
 	return rc < 0 ? qf_err_context(e, "%s", s->path) : 0;
 }

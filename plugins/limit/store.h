@@ -16,7 +16,8 @@ enum {
 struct store {
 	int dir;
 	const char *path;
-	int64_t now;                 /* the time, as counter.h has it */
+	uid_t owner; /* of the directory: root counts for others too */
+	int64_t now; /* the time, as counter.h has it */
 	struct store_file *files;    /* that are loaded */
 	unsigned damaged, forgotten; /* as in struct file, of all */
 };
