@@ -329,6 +329,34 @@ static void test_delete(void **state)
 	ops->close(&st);
 }
 
+/* For a sender's sweep a name in mess/ alone is litter when the file was not
+ * used for long: a release makes it young first, and leaves its birth. */
+static void test_release_makes_it_young(void **state)
+{
+	struct timespec ts[2] = {{.tv_sec = 1000}, {.tv_nsec = UTIME_OMIT}};
+	struct qf_store *st;
+	struct qf_item item;
+	struct qf_err e = {0};
+	char id[QF_ID_SIZE];
+	struct stat before, after;
+
+	(void)state;
+	put_one(id, spam);
+	assert_int_equal(
+	    utimensat(AT_FDCWD, path_of(QF_SD_HELD, id), ts, 0), 0);
+	assert_int_equal(lstat(path_of(QF_SD_HELD, id), &before), 0);
+	assert_int_equal(before.st_atime, 1000);
+	st = open_as(QF_STORE_LOOK);
+	item = load_ok(st, id);
+	assert_int_equal(ops->release(st, &item, &e), 0);
+	assert_int_equal(lstat(path_of(QF_SD_MESS, id), &after), 0);
+	assert_true(after.st_atime >= before.st_mtime);
+	assert_int_equal(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+	assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+	qf_item_free(&item);
+	ops->close(&st);
+}
+
 /* One at a time; and what somebody else released is not deleted. */
 static void test_claim(void **state)
 {
@@ -544,6 +572,7 @@ int main(void)
 	    ONE(test_attributes_of_another),
 	    ONE(test_damaged_attributes),
 	    ONE(test_delete),
+	    ONE(test_release_makes_it_young),
 	    ONE(test_claim),
 	    ONE(test_release_again),
 	    ONE(test_release_fails_clean),
