@@ -177,6 +177,27 @@ send() {
 	[ "$status" -eq 71 ]
 }
 
+@test "limit: recipients that go different ways are one message" {
+	export PLUGINDIR=$BATS_TEST_TMPDIR/plugins
+	mkdir "$PLUGINDIR"
+	install "$PLUGINS"/limit.so \
+		"$QF_BUILDDIR"/tests/plugins/.libs/misbehave.so "$PLUGINDIR"
+	control chain 'misbehave do=mark if=rcpt=@x.example' 'limit dir=count'
+	control plugins/limit.rules 'sender messages=2 recipients=5 per=day'
+	envelope s@test.example a@x.example b@y.example >two
+	for _ in 1 2; do
+		send m two
+		[ "$status" -eq 0 ]
+		[ "$(grep -c 'name=limit verdict=pass' log.txt)" -eq 2 ]
+	done
+	send
+	[ "$status" -eq 0 ] # another sender
+	envelope s@test.example b@y.example >third
+	send m third
+	[ "$status" -eq 71 ]
+	[[ $log == *'limit of 2 messages'* ]]
+}
+
 @test "limit: counters that can not be used are for onerror to judge" {
 	control chain 'limit dir=count'
 	control plugins/limit.rules 'uid messages=2 per=day'
