@@ -19,6 +19,7 @@ int main(int argc, char **argv)
 	struct qf_submit_result result;
 	struct qf_submit *s;
 	struct qf_err e;
+	int code = 125;
 
 	qf_envelope_set_sender(&env, qf_span(argc > 1 ? argv[1] : ""));
 	for (int i = 2; i < argc; i++)
@@ -26,12 +27,13 @@ int main(int argc, char **argv)
 	if (qf_read_all(STDIN_FILENO, &message, &e) < 0 ||
 	    qf_submit_open(&s, NULL, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
-		return 125;
+	} else {
+		qf_submit_write(s, message.s, message.len);
+		qf_submit_close(&s, &env, &result);
+		printf("%c%s\n", result.letter, result.text);
+		code = result.code;
 	}
-	qf_submit_write(s, message.s, message.len);
-	qf_submit_close(&s, &env, &result);
-	printf("%c%s\n", result.letter, result.text);
 	qf_envelope_free(&env);
 	qf_buf_free(&message);
-	return result.code;
+	return code;
 }
