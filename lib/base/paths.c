@@ -85,10 +85,23 @@ static char *find_root(void)
 	return qf_strndup(exe, root_length(exe));
 }
 
+/* What qf_dir() has found, kept. */
+static char *root;
+static char *found[sizeof places / sizeof *places];
+
+/* A plugin that holds this file forgets it when it is unloaded. */
+__attribute__((destructor)) static void forget(void)
+{
+	free(root);
+	root = NULL;
+	for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+		free(found[i]);
+		found[i] = NULL;
+	}
+}
+
 const char *qf_dir(enum qf_dir dir)
 {
-	static char *root;
-	static char *found[sizeof places / sizeof *places];
 	const struct place *p = &places[dir];
 	struct qf_buf b = QF_BUF_INIT;
 	const char *env;
