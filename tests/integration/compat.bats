@@ -326,6 +326,7 @@ queue_program() {
 @test "without a chain, qfront runs what the environment asks for" {
 	keys keys/sel
 	export FILTERARGS='sed s/Hello/Bye/' SPAMFILTER=$PWD/judge \
+		QHPSI='grep -q Virus %s' QHPSIRC=0 QHPSIRN=1 \
 		DKIMSIGN=keys/sel DKIMVERIFY=S
 	answer "$SBIN/qfront"
 	arrived 0
@@ -337,9 +338,18 @@ queue_program() {
 	hidden DKIMSIGN
 	hidden DKIMVERIFY
 	# The signature is of what the filters left.
-	[[ $log == *'name=spam '*'name=filter '*'name=dkim '* ]]
-	unset DKIMSIGN
+	[[ $log == *'=qhpsi '*'=spam '*'=filter '*'name=dkim '* ]]
+	hidden QHPSI
+	# Each has its say.
 	rm got.*
+	QHPSI='grep -q Hello %s' answer "$SBIN/qfront"
+	refused 33
+	SPAMFILTER=cat REJECTSPAM=1 answer "$SBIN/qfront"
+	refused 32
+	FILTERARGS='exit 100' answer "$SBIN/qfront"
+	refused 31
+	unset QHPSI
+	unset DKIMSIGN
 	answer "$SBIN/qfront"
 	refused 31
 	[[ $log == *'name=dkim@verify verdict=reject'* ]]
