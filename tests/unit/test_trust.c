@@ -138,14 +138,14 @@ static void test_the_believed(void **state)
 static void test_names_have_a_limit(void **state)
 {
 	struct qf_buf names = QF_BUF_INIT, big = QF_BUF_INIT;
-	char *env[1001];
+	char *env[1001], name[] = "NAME=x";
 
 	(void)state;
 	for (size_t i = 0; i < 100000; i++)
 		qf_buf_addc(&big, 'X');
 	env[0] = big.s;
 	for (size_t i = 1; i < 1000; i++)
-		env[i] = E("NAME=x");
+		env[i] = name;
 	env[1000] = NULL;
 	assert_int_equal(1000, qf_trust_filter(env, false, &names));
 	assert_null(env[0]);
