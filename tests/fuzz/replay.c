@@ -253,12 +253,12 @@ static void run_mutations(const struct corpus *c, int file, int n)
 	qf_buf_free(&b);
 }
 
-static void run_large(const struct large *l)
+static void run_large(const struct large *l, size_t bytes)
 {
 	struct qf_buf b = QF_BUF_INIT;
 
 	qf_buf_adds(&b, l->head);
-	while (b.len < l->bytes)
+	while (b.len < bytes)
 		qf_buf_add(&b, l->text, l->text_size);
 	run(b.s, b.len);
 	qf_buf_free(&b);
@@ -266,9 +266,8 @@ static void run_large(const struct large *l)
 
 static void run_all(const char *name)
 {
-	/* valgrind is slow, and sees the same in fewer of them */
-	int mutations =
-	    getenv("QF_VALGRIND") != NULL ? MUTATIONS / 20 : MUTATIONS;
+	/* valgrind is slow, and sees the same in less */
+	int slow = getenv("QF_VALGRIND") != NULL ? 20 : 1;
 	int nlarge = sizeof large / sizeof *large;
 	struct corpus c;
 
@@ -276,12 +275,12 @@ static void run_all(const char *name)
 	printf("1..%d\n", c.n + nlarge);
 	for (int i = 0; i < c.n; i++) {
 		run(c.bytes[i].s, c.bytes[i].len);
-		run_mutations(&c, i, mutations / c.n + 1);
+		run_mutations(&c, i, MUTATIONS / slow / c.n + 1);
 		printf("ok %d - %s\n", i + 1, c.entry[i]->d_name);
 		fflush(stdout);
 	}
 	for (int i = 0; i < nlarge; i++) {
-		run_large(&large[i]);
+		run_large(&large[i], large[i].bytes / (size_t)slow);
 		printf("ok %d - large input %d\n", c.n + i + 1, i);
 		fflush(stdout);
 	}

@@ -331,7 +331,7 @@ static void test_hostile(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(pieces); i++) {
 		qf_buf_reset(&b);
 		qf_buf_adds(&b, AR ":");
-		while (b.len < 1000000)
+		while (b.len < 200000)
 			qf_buf_adds(&b, pieces[i]);
 		assert_false(
 		    qf_authres_is_ours(qf_buf_span(&b), "mx.example.org"));
