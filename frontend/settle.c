@@ -110,18 +110,18 @@ static struct qf_delivery *add_delivery(
 	return d;
 }
 
-/* A text of a plugin as a value: without controls, and never empty. */
-static void set_attr(struct qf_delivery *d, const char *key, const char *text)
+/* A text of a plugin as a value: without controls, and never empty. What is
+ * not marked as held would be delivered, so a value that the list does not take
+ * stops the message. */
+static int set_attr(
+    struct qf_delivery *d, const char *key, const char *text, struct qf_err *e)
 {
 	char value[QF_TEXT_SIZE];
 	size_t n = 0;
-	struct qf_err e;
 
 	for (; text[n] != '\0' && n < sizeof value - 1; n++)
 		value[n] = text[n] >= ' ' && text[n] < 127 ? text[n] : '?';
-	/* A value that the list does not take is no reason to stop mail. */
-	if (qf_attrs_set(&d->envelope.attrs, key, qf_span_n(value, n), &e) < 0)
-		qf_log_err("attribute not kept", &e);
+	return qf_attrs_set(&d->envelope.attrs, key, qf_span_n(value, n), e);
 }
 
 static const char *route_of(const struct qf_group *g)
@@ -132,27 +132,28 @@ static const char *route_of(const struct qf_group *g)
 	return r != NULL ? r->value.p : "";
 }
 
-static void deliver(
-    struct qf_plan *plan, const struct qf_settle *s, const struct qf_group *g)
+static int deliver(struct qf_plan *plan, const struct qf_settle *s,
+    const struct qf_group *g, struct qf_err *e)
 {
 	struct qf_delivery *d = add_delivery(plan, s, g);
 
-	if (route_of(g)[0] != '\0')
-		set_attr(d, "ROUTE", route_of(g));
-	plan->edited |= g->version != NULL;
+	return route_of(g)[0] != '\0' ? set_attr(d, "ROUTE", route_of(g), e)
+				      : 0;
 }
 
-static void hold(
-    struct qf_plan *plan, const struct qf_settle *s, const struct qf_group *g)
+static int hold(struct qf_plan *plan, const struct qf_settle *s,
+    const struct qf_group *g, struct qf_err *e)
 {
+	const struct qf_judgement *j = &g->judgement;
 	struct qf_delivery *d = add_delivery(plan, s, g);
-	const char *text = g->judgement.text;
+	const char *why =
+	    j->text[0] != '\0' ? j->text : qf_class_name(j->class_);
 
 	d->held = true;
-	set_attr(d, "HOLD",
-	    text[0] != '\0' ? text : qf_class_name(g->judgement.class_));
-	set_attr(d, "STAGE", stage_name(s, g->stage));
-	set_attr(d, "CATEGORY", qf_category_name(g->judgement.category));
+	if (set_attr(d, "HOLD", why, e) < 0 ||
+	    set_attr(d, "STAGE", stage_name(s, g->stage), e) < 0)
+		return e->rc;
+	return set_attr(d, "CATEGORY", qf_category_name(j->category), e);
 }
 
 /* What the stages found out about who sent it goes on top of the message that
@@ -169,7 +170,6 @@ static int add_results(struct qf_plan *plan, const struct qf_settle *s,
 		return rc;
 	d->message = fd;
 	d->owned = true;
-	plan->edited = true;
 	return 0;
 }
 
@@ -276,12 +276,12 @@ int qf_settle(struct qf_plan *plan, const struct qf_settle *s,
 
 		log_group(s, g, fate);
 		if (fate == DELIVER)
-			deliver(plan, s, g);
+			rc = deliver(plan, s, g, e);
 		else if (fate == HOLD)
-			hold(plan, s, g);
+			rc = hold(plan, s, g, e);
 		else if (fate == BOUNCE)
 			qf_notice_add(&notice, &g->envelope, &g->judgement);
-		if (fate == DELIVER || fate == HOLD)
+		if (rc == 0 && (fate == DELIVER || fate == HOLD))
 			rc = add_results(plan, s, g, e);
 	}
 	if (rc == 0)

@@ -34,7 +34,6 @@ struct qf_plan {
 	struct qf_delivery *v;
 	size_t n;
 	struct qf_strv taken; /* variables that stages took */
-	bool edited;          /* for the log: not just as it came */
 };
 
 struct qf_settle {
