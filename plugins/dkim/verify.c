@@ -290,8 +290,9 @@ static int32_t add_result(const struct job *j, const struct signature *s)
 	return j->h->authres_add(j->m, &r);
 }
 
-/* The results for Authentication-Results, where the host has it. */
-static int32_t add_results(const struct job *j, const struct verified *all)
+/* The results for Authentication-Results, where the host has it. It may take
+ * no more of them: what a stranger wrote must not break the stage. */
+static void add_results(const struct job *j, const struct verified *all)
 {
 	struct qf_authres none = {
 	    .size = sizeof none, .method = "dkim", .result = "none"};
@@ -299,12 +300,15 @@ static int32_t add_results(const struct job *j, const struct verified *all)
 
 	if (!QF_HOST_HAS(j->h, authres_add) ||
 	    (j->h->groups & QF_GROUP_AUTHRES) == 0)
-		return 0;
+		return;
 	if (all->n == 0)
-		return j->h->authres_add(j->m, &none);
+		rc = j->h->authres_add(j->m, &none);
 	for (unsigned i = 0; rc == 0 && i < all->n; i++)
 		rc = add_result(j, &all->v[i]);
-	return rc;
+	if (rc < 0)
+		say(j->h, j->m, QF_LOG_WARN,
+		    "not all results are in Authentication-Results (error %d)",
+		    (int)rc);
 }
 
 /* Puts our DKIM-Status on top in place of those that strangers wrote. */
@@ -363,10 +367,11 @@ static int32_t finish(
     const struct job *j, const struct verified *all, const char *author)
 {
 	char letter = conclude(all, author);
-	int32_t rc = add_results(j, all);
+	int32_t rc = 0;
 
+	add_results(j, all);
 	log_all(j, all, letter);
-	if (rc == 0 && j->header)
+	if (j->header)
 		rc = write_header(j, letter);
 	if (rc < 0)
 		return rc;

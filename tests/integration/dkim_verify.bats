@@ -610,6 +610,8 @@ has_result() {
 	cat "$QUEUEDIR"/mess/*/* >"$OUT"
 	grep -q '^DKIM-Status: verify result: signed by another domain' "$OUT"
 	[[ $(grep -c '^DKIM-Signature:' "$OUT") -eq 2 ]]
+	grep -A 3 '^Authentication-Results: test.example;' "$OUT" |
+		grep -q 'dkim=pass header.d=other.example'
 
 	# What is refused has code 31, or 71 for a time.
 	plain
