@@ -68,8 +68,8 @@ static int gather(const struct qf_plan *plan, const struct qf_next *next,
 			continue;
 		if (spool_envelope(d, true, &spool, e) < 0)
 			return e->rc;
-		pair[0] = qf_reopen(d->message);
-		pair[1] = qf_reopen(spool.fd);
+		pair[0] = qf_reopen_own(d->message);
+		pair[1] = qf_reopen_own(spool.fd);
 		qf_spool_close(&spool);
 		for (int k = 0; k < 2; k++) {
 			fds[*n] = fcntl(pair[k], F_DUPFD_CLOEXEC, above);
@@ -150,7 +150,7 @@ static int start_peer(struct outside *o, size_t i, struct qf_err *e)
 {
 	struct peer *p = &o->peers[i];
 	struct qf_buf path = QF_BUF_INIT;
-	int message = qf_reopen(o->plan->v[i].message), pipe[2] = {-1, -1};
+	int message = qf_reopen_own(o->plan->v[i].message), pipe[2] = {-1, -1};
 	struct qf_child_fd fds[3 + QF_TEXT_FDS];
 	int rc = qf_pipe(pipe, e);
 

@@ -126,9 +126,10 @@ static int take_fates(
 			end_group(
 			    qf_group_branch(r->groups, g, &rcpts), stage, &j);
 		qf_envelope_free(&rcpts);
-	} while (rc == 1);
+		/* More than that are deferred, so no more are needed. */
+	} while (rc == 1 && r->groups->n <= QF_GROUPS_MAX);
 	qf_map_free(&map);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 /* Takes over what the stages left, in the order of the report's flags. */

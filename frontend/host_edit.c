@@ -148,13 +148,16 @@ int32_t qf_host_rcpt_verdict(
 	struct qf_fates *f = &m->fates;
 	struct qf_judgement j;
 	uint32_t number = 0;
+	const char *bad;
 
 	if (index >= m->txn->envelope.nrcpt)
 		return QF_EINVAL;
-	m->offence = "gave a verdict without its size";
-	if (qf_judgement_take(&j, v) < 0 ||
-	    (m->offence = why_not(m, &j)) != NULL)
+	bad = qf_judgement_take(&j, v) < 0 ? "gave a verdict without its size"
+					   : why_not(m, &j);
+	if (bad != NULL) {
+		m->offence = bad;
 		return QF_EINVAL;
+	}
 	if (j.class_ != QF_PASS && (number = number_of(f, &j)) == 0) {
 		m->offence = "gave recipients too many different verdicts";
 		return QF_ENOMEM;

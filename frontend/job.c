@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "lib/base/spool.h"
 
 enum {
+	REPORTS_MAX = 40, /* for each stage: more than a worker of ours sends */
 	FAREWELL_MS = 5000, /* for a worker to end after its result */
 	GRACE_MS = 100      /* between TERM and KILL for one that is late */
 };
@@ -101,7 +103,10 @@ static int await_record(const struct job *job, struct qf_err *e)
 		if (n > 0 && p[0].revents != 0)
 			return 1;
 	}
-	/* It may have sent its last record before it ended. */
+	/* It may have sent its last record before it ended; what it left
+	 * behind may go on to send. */
+	if (qf_deadline_poll(job->deadline) == 0)
+		return qf_fail(e, QF_ETIME, "timed out");
 	return has_record(job);
 }
 
@@ -165,6 +170,14 @@ static size_t flags(const struct qf_report *p)
 	       p->share_edited + p->has_fates;
 }
 
+/* A file that takes for ever to read would outlast every deadline. */
+static bool is_of_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size <= QF_ENVELOPE_MAX;
+}
+
 static bool are_sound_fds(const struct qf_job_result *in)
 {
 	const struct qf_report *p = &in->report;
@@ -174,10 +187,25 @@ static bool are_sound_fds(const struct qf_job_result *in)
 	    in->nfds != flags(p))
 		return false;
 	for (size_t i = 0; i < in->nfds; i++) {
-		if (!qf_spool_is_private(in->fds[i]))
+		bool message = i == 0 && p->message_edited;
+
+		if (!qf_spool_is_private(in->fds[i]) ||
+		    (!message && !is_of_size(in->fds[i])))
 			return false;
 	}
 	return true;
+}
+
+/* May this stage end the chain so? What its plugin declares is known from its
+ * note; where there is none, its worker is all that holds it to that. */
+static bool may_end(const struct qf_stage *s, const struct qf_judgement *j)
+{
+	if (s->shadow)
+		return false;
+	if (j->class_ != QF_DISCARD)
+		return true;
+	return s->cap == QF_CAP_NONE &&
+	       (!s->noted || (s->effects & QF_EFFECT_DROP) != 0);
 }
 
 /* Is this a result that a worker of ours could send? */
@@ -192,6 +220,7 @@ static bool is_sound(const struct job *job, const struct qf_job_result *in)
 		return p->error.rc < 0;
 	if (!qf_class_goes_on(p->judgement.class_))
 		return p->stage < w->until &&
+		       may_end(&w->chain->stage[p->stage], &p->judgement) &&
 		       (job->stage == (long)p->stage ||
 			   (may_reach(job, p->stage) &&
 			       w->preset[p->stage] != QF_WORK_RUN));
@@ -245,13 +274,16 @@ static bool take_report(struct job *job, const struct qf_job_result *in)
 static int await_result(
     struct job *job, struct qf_job_result *in, struct qf_err *e)
 {
+	size_t most =
+	    (size_t)REPORTS_MAX * (job->work->until - job->work->from);
+	size_t reports = 0;
 	int rc;
 
 	while ((rc = next_report(job, in, e)) == 1) {
 		job->accepted |= in->report.accepted != 0;
 		if (in->report.kind == QF_REPORT_RESULT)
 			return is_sound(job, in) ? 1 : nonsense(in, e);
-		if (!take_report(job, in))
+		if (reports++ > most || !take_report(job, in))
 			return nonsense(in, e);
 	}
 	return rc;

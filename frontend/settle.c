@@ -19,10 +19,18 @@ enum fate {
 	DROP
 };
 
-static bool goes_on(const struct qf_group *g)
+/* Has it lost all of its recipients? A message that came without any is
+ * another thing. */
+static bool is_empty(const struct qf_settle *s, const struct qf_group *g)
 {
-	return qf_class_goes_on(g->judgement.class_) ||
-	       g->judgement.class_ == QF_QUARANTINE;
+	return g->envelope.nrcpt == 0 && s->envelope->nrcpt > 0;
+}
+
+static bool goes_on(const struct qf_settle *s, const struct qf_group *g)
+{
+	return (qf_class_goes_on(g->judgement.class_) ||
+		   g->judgement.class_ == QF_QUARANTINE) &&
+	       !is_empty(s, g);
 }
 
 /* A refusal, when others are accepted. */
@@ -35,7 +43,8 @@ static enum fate fate_of_refused(
 	    [QF_SPLIT_DISCARD] = DROP};
 	enum fate fate = fates[qf_split_find(s->split, g->judgement.category)];
 
-	if (fate == BOUNCE && qf_context_is_bounce(&g->envelope))
+	/* The notice goes to who sent it, whatever stages made of that. */
+	if (fate == BOUNCE && qf_context_is_bounce(s->envelope))
 		return HOLD;
 	return fate;
 }
@@ -46,7 +55,7 @@ static enum fate fate_of(
 	switch (g->judgement.class_) {
 	case QF_PASS:
 	case QF_ACCEPT:
-		return DELIVER;
+		return is_empty(s, g) ? DROP : DELIVER;
 	case QF_QUARANTINE:
 		return HOLD;
 	case QF_DISCARD:
@@ -199,14 +208,46 @@ static void join_deliveries(struct qf_groups *gs)
 	}
 }
 
-static void collect_taken(struct qf_plan *plan, const struct qf_groups *gs)
+/* Did a stage take it for all that is delivered? What is held does not
+ * count: nobody gets that unfiltered. */
+static bool is_taken(const struct qf_groups *gs, const char *name)
 {
 	for (size_t i = 0; i < gs->n; i++) {
-		const struct qf_share_record *r;
-		size_t at = 0;
+		const struct qf_group *g = gs->v[i];
 
-		while ((r = qf_share_next(
-			    &gs->v[i]->share, QF_SHARE_TAKEN, &at)) != NULL)
+		if (qf_class_goes_on(g->judgement.class_) &&
+		    qf_share_find(&g->share, QF_SHARE_TAKEN, name) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* What the next program goes by is no stage's to take. */
+static bool is_protected(const char *name)
+{
+	static const char *const names[] = {"CONTROLDIR", "QUEUEDIR",
+	    "PLUGINDIR", "PROTOCOLDIR", "ERROR_FD", "PATH", "TMPDIR"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return strncmp(name, "QFRONT_", 7) == 0;
+}
+
+static void collect_taken(struct qf_plan *plan, const struct qf_groups *gs)
+{
+	const struct qf_share_record *r;
+	size_t at = 0, first = 0;
+
+	while (
+	    first < gs->n && !qf_class_goes_on(gs->v[first]->judgement.class_))
+		first++;
+	if (first == gs->n)
+		return;
+	while ((r = qf_share_next(&gs->v[first]->share, QF_SHARE_TAKEN, &at)) !=
+	       NULL) {
+		if (!is_protected(r->key) && is_taken(gs, r->key))
 			qf_strv_add(&plan->taken, r->key);
 	}
 }
@@ -235,7 +276,8 @@ static bool answer_all(struct qf_plan *plan, const struct qf_settle *s,
 		plan->judgement = answer->judgement;
 		return true;
 	}
-	plan->action = dropped == gs->n ? QF_PLAN_DROP : QF_PLAN_QUEUE;
+	plan->action =
+	    gs->n > 0 && dropped == gs->n ? QF_PLAN_DROP : QF_PLAN_QUEUE;
 	return false;
 }
 
@@ -265,11 +307,11 @@ int qf_settle(struct qf_plan *plan, const struct qf_settle *s,
 
 	*plan = (struct qf_plan){0};
 	for (size_t i = 0; i < groups->n; i++)
-		others |= groups->v[i]->ended && goes_on(groups->v[i]);
+		others |= groups->v[i]->ended && goes_on(s, groups->v[i]);
 	if (answer_all(plan, s, groups, others))
 		return 0;
-	join_deliveries(groups);
 	collect_taken(plan, groups);
+	join_deliveries(groups);
 	for (size_t i = 0; i < groups->n && rc == 0; i++) {
 		const struct qf_group *g = groups->v[i];
 		enum fate fate = fate_of(s, g, others);

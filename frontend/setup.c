@@ -46,6 +46,16 @@ static int fail(const struct qf_err *e)
 	return code != 0 ? code : 81;
 }
 
+/* Does anything go on to be delivered? */
+static bool delivers(const struct qf_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (!plan->v[i].held)
+			return true;
+	}
+	return false;
+}
+
 int qf_setup_filter(const struct qf_setup *s, int message,
     const struct qf_envelope *envelope, const struct qf_observer *observer,
     struct qf_groups *groups, struct qf_plan *plan)
@@ -78,7 +88,7 @@ int qf_setup_filter(const struct qf_setup *s, int message,
 		return code;
 	if (qf_settle(plan, &settle, groups, &e) < 0)
 		return fail(&e);
-	if (plan->action == QF_PLAN_QUEUE &&
+	if (plan->action == QF_PLAN_QUEUE && delivers(plan) &&
 	    qf_next_check_filters(&s->next, &plan->taken, &e) < 0)
 		return fail(&e);
 	return 0;

@@ -10,6 +10,7 @@
 #include "lib/base/fdpass.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
+#include "lib/base/paths.h"
 #include "lib/mail/qqguard.h"
 
 enum {
@@ -250,6 +251,17 @@ static void shut_fds(const struct qf_work *work, int sock)
 	qf_close(&null);
 }
 
+/* In a set-id run the caller could send signals to a process that still has
+ * its real user. */
+static int become_owner(void)
+{
+	if (qf_env_trusted())
+		return 0;
+	if (setresgid(getegid(), getegid(), getegid()) < 0)
+		return -1;
+	return setresuid(geteuid(), geteuid(), geteuid());
+}
+
 int qf_worker_run(const struct qf_work *work, int sock)
 {
 	struct qf_worker w = {.work = work, .sock = sock, .fates = QF_BUF_INIT};
@@ -258,6 +270,8 @@ int qf_worker_run(const struct qf_work *work, int sock)
 
 	/* A crash must look like one to the dispatcher. */
 	qf_qqguard_stop();
+	if (become_owner() < 0)
+		return 1;
 	shut_fds(work, sock);
 	w.report.accepted = work->accepted;
 	w.report.stage = (uint32_t)work->from;

@@ -86,6 +86,19 @@ static int open_stage(
 	return 1;
 }
 
+/* A recipient that is redirected stays with the others, whose message would
+ * not go on. */
+static bool redirects_refused(const struct qf_msg *m, int32_t rc)
+{
+	if (qf_class_goes_on((uint32_t)rc) || rc == QF_BROKEN)
+		return false;
+	for (size_t i = 0; i < m->fates.njudgements; i++) {
+		if (m->fates.judgement[i].class_ == QF_REDIRECT)
+			return true;
+	}
+	return false;
+}
+
 /* Why the plugin is to be taken as broken, or NULL: it must answer with a
  * class that it may give, and must have kept to what it declares. */
 static const char *why_broken(const struct qf_msg *m, int32_t rc)
@@ -102,6 +115,8 @@ static const char *why_broken(const struct qf_msg *m, int32_t rc)
 		return "would discard mail, which it does not declare";
 	if (rc == QF_REDIRECT)
 		return qf_judgement_why_no_redirect(&m->judgement, m->effects);
+	if (redirects_refused(m, rc))
+		return "redirected recipients of a message that it refuses";
 	if (m->judged && m->judgement.class_ != (uint32_t)rc)
 		return "gave one verdict and returned another";
 	return NULL;

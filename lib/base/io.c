@@ -123,13 +123,18 @@ void qf_close_others(const int *keep, size_t n)
 	close_run(from, ~0u);
 }
 
-int qf_reopen(int fd)
+int qf_reopen_own(int fd)
 {
 	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd];
-	int copy;
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	copy = open(path, O_RDONLY | O_CLOEXEC);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int qf_reopen(int fd)
+{
+	int copy = qf_reopen_own(fd);
+
 	if (copy >= 0)
 		return copy;
 	/* Without /proc: the same description, set back to the start. */

@@ -33,6 +33,8 @@ void qf_open_std(void);
 void qf_close_others(const int *keep, size_t n);
 /* An open file description of its own for what fd names, read-only, at offset
  * 0; or -1 and errno. */
+int qf_reopen_own(int fd);
+/* The same; where there is no /proc to open it by, the offset is shared. */
 int qf_reopen(int fd);
 /* The directory itself to disk: 0, or -1 and errno. */
 int qf_sync_dir(int dirfd);
