@@ -1,6 +1,8 @@
 #include "frontend/worker_internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "frontend/cap.h"
 #include "frontend/check.h"
@@ -8,6 +10,10 @@
 #include "frontend/loader.h"
 #include "frontend/outcome.h"
 #include "lib/base/log.h"
+
+enum {
+	DESCRIPTORS_NEEDED = 8
+};
 
 /* A stage with its plugin loaded and its state made. */
 struct live {
@@ -240,6 +246,20 @@ void qf_worker_judge_preset(struct qf_worker *w, const struct qf_stage *s,
 	settle_broken(s, j);
 }
 
+/* Has the plugin left enough of them for the worker to send its result? */
+static bool has_descriptors(void)
+{
+	int fds[DESCRIPTORS_NEEDED];
+	size_t n = 0;
+
+	while (n < DESCRIPTORS_NEEDED &&
+	       (fds[n] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0)
+		n++;
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	return n == DESCRIPTORS_NEEDED;
+}
+
 int qf_worker_perform(struct qf_worker *w, const struct qf_stage *s,
     struct qf_judgement *j, struct qf_trace *t)
 {
@@ -251,6 +271,9 @@ int qf_worker_perform(struct qf_worker *w, const struct qf_stage *s,
 	strip_forged(w, s, live.loaded.plugin.needs | live.loaded.plugin.wants);
 	call(w, s, &live, j, t);
 	close_stage(&live);
+	/* The dispatcher takes it for a crash of this stage. */
+	if (!has_descriptors())
+		_exit(1);
 	if (w->problems.count > 0)
 		return qf_worker_trouble(w, &w->problems.first);
 	return 1;

@@ -211,7 +211,7 @@ nothing_queued() {
 
 # What each kind of misbehaviour costs when onerror is left alone.
 @test "whatever a plugin does, a broken stage defers and leaves no trace" {
-	for do in crash leave leave-politely close-all fail nonsense trespass \
+	for do in crash leave leave-politely close-all leak fail nonsense trespass \
 		drop drop-all two-verdicts no-size no-field-size scribble \
 		init-crashes; do
 		control chain "misbehave do=$do"
@@ -272,7 +272,7 @@ nothing_queued() {
 }
 
 @test "onerror decides: pass, reject, and no edit of a broken stage" {
-	for do in crash leave close-all fail nonsense trespass drop-all \
+	for do in crash leave close-all leak fail nonsense trespass drop-all \
 		no-size scribble; do
 		echo "$do"
 		control chain "misbehave do=$do onerror=pass"

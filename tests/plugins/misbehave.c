@@ -160,6 +160,15 @@ static int32_t late_list(const struct qf_host *h, struct qf_msg *m)
 }
 
 /* Writes to all descriptors that it can find, and leaks one. */
+/* Keeps every descriptor that there is. */
+static int32_t leak(const struct qf_host *h, struct qf_msg *m)
+{
+	h->header_insert(m, 0, "X-Trace", "leak");
+	while (open("/dev/null", O_RDONLY) >= 0)
+		;
+	return QF_PASS;
+}
+
 static int32_t scribble(const struct qf_host *h, struct qf_msg *m)
 {
 	h->header_insert(m, 0, "X-Trace", "scribble");
@@ -242,6 +251,7 @@ static const struct act {
     {"leave", leave},
     {"leave-politely", leave_politely},
     {"close-all", close_all},
+    {"leak", leak},
     {"fini-hangs", mark},
     {"fail", fail},
     {"nonsense", nonsense},
