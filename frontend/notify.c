@@ -68,6 +68,7 @@ static int write_notice(void *arg)
 	struct qf_dsn_rcpt *rcpt = qf_alloc(n->n * sizeof *rcpt);
 	struct qf_buf out = QF_BUF_INIT;
 	char id[32];
+	bool failed;
 	struct qf_dsn dsn = {.me = w->me,
 	    .sender = w->sender,
 	    .id = id,
@@ -84,8 +85,11 @@ static int write_notice(void *arg)
 		    .address = n->strings.v[n->v[i].address],
 		    .status = n->strings.v[n->v[i].status],
 		    .diagnostic = n->strings.v[n->v[i].text]};
-	return qf_dsn_format(&dsn, &out, &e) < 0 ||
-	       qf_write_all(w->to, out.s, out.len) < 0;
+	failed = qf_dsn_format(&dsn, &out, &e) < 0 ||
+		 qf_write_all(w->to, out.s, out.len) < 0;
+	qf_buf_free(&out);
+	free(rcpt);
+	return failed;
 }
 
 int qf_notice_write(const struct qf_notice *n, const char *me,
