@@ -148,6 +148,9 @@ static int32_t apply(struct filter *f, const struct extra *x)
 			rc = recipients_apply(f->h, f->m, &x->old, &env, &e);
 		code = rc < 0 ? 91 : 0;
 	}
+	if (rc == QF_DISCARD)
+		lines_say(&f->log, QF_LOG_INFO,
+		    "it left no recipient: the message is dropped");
 	if (rc == 0 && f->output.spool.size > 0)
 		rc = filter_apply(f, &e);
 	qf_envelope_free(&env);

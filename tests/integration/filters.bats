@@ -62,7 +62,7 @@ script() {
 nobody_left() {
 	local pid
 
-	cat pids/* | while read -r pid; do
+	cat pids/* 2>/dev/null | while read -r pid; do
 		while [[ $(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null || :) \
 			== [RSDT] ]]; do
 			:

@@ -426,11 +426,12 @@ static void test_qfilter_program_gone(void **state)
 	assert_true(asprintf(&path, "%s/my filter", control) > 0);
 	assert_true(asprintf(&command, "command=%s", path) > 0);
 	f = fopen(path, "w");
-	fputs("#!/nonexistent/interpreter\n", f);
+	fputs("#!/bin/sh\n", f);
 	assert_int_equal(0, fchmod(fileno(f), 0755));
 	fclose(f);
 	settings[1] = command; /* a path with a space, no words */
 	open_stage(&c, settings);
+	assert_int_equal(0, unlink(path));
 	fakehost_run(&m, &c, qf_span(mail), "", two);
 	assert_int_equal(QF_BROKEN, m.class_);
 	assert_int_equal(81, m.verdict.code);

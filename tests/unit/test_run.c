@@ -230,20 +230,28 @@ static void test_left_behind(void **state)
 
 static void test_limits(void **state)
 {
-	struct shot s = SHOT(.limit = {RLIMIT_NOFILE, 20});
+	struct shot s = SHOT(.limit = {RLIMIT_FSIZE, 100 * 512});
+	struct rlimit less = {200 * 512, 200 * 512};
+	int status;
+	pid_t pid;
 
 	(void)state;
-	fire(&s, "ulimit -Sn; ulimit -Hn");
+	fire(&s, "ulimit -Sf; ulimit -Hf");
 	assert_int_equal(0, s.rc);
-	assert_string_equal("20\n20\n", s.out.b.s);
+	assert_string_equal("100\n100\n", s.out.b.s);
 	clear(&s);
 
 	/* It never rises. */
-	s = (struct shot)SHOT(.limit = {RLIMIT_NOFILE, 1 << 30});
-	fire(&s, "ulimit -Hn");
-	assert_int_equal(0, s.rc);
-	assert_true(atol(s.out.b.s) < 1 << 30);
-	clear(&s);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		s = (struct shot)SHOT(.limit = {RLIMIT_FSIZE, 300 * 512});
+		setrlimit(RLIMIT_FSIZE, &less);
+		fire(&s, "ulimit -Hf");
+		_exit(s.rc != 0 || strcmp(s.out.b.s, "200\n") != 0);
+	}
+	assert_int_equal(pid, waitpid(pid, &status, 0));
+	assert_int_equal(0, status);
 
 	s = (struct shot)SHOT(.limit = {RLIMIT_CPU, 1});
 	fire(&s, "while :; do :; done");
