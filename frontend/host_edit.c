@@ -324,8 +324,8 @@ void qf_msg_commit(struct qf_msg *m)
 	if (m->share.n > 0 || m->share.score != 0) {
 		qf_share_merge(&m->txn->share, &m->share);
 		m->txn->share_edited = true;
-		qf_share_free(&m->share);
 	}
+	qf_share_free(&m->share);
 }
 
 void qf_msg_drop_staged(struct qf_msg *m)
