@@ -85,7 +85,8 @@ bool qf_trust_holds(const struct qf_trust *t, uid_t uid)
 
 /* Nobody's to choose. */
 static const char *const places[] = {"CONTROLDIR", "QUEUEDIR", "PLUGINDIR",
-    "PROTOCOLDIR", "QFRONT_SOCKET", "TMPDIR", "PATH", "LD_*", NULL};
+    "PROTOCOLDIR", "QFRONT_SOCKET", "QFRONT_METRICS", "TMPDIR", "PATH", "LD_*",
+    NULL};
 
 /* Anybody's: how texts look, and the count that ends a loop of programs. */
 static const char *const harmless[] = {

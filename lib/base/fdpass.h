@@ -10,7 +10,7 @@
 #include "lib/base/err.h"
 
 enum {
-	QF_FDPASS_MAX = 8
+	QF_FDPASS_MAX = 40
 };
 
 /* Sends n > 0 bytes as one record: 0 or QF_EPIPE. */

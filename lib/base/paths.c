@@ -130,3 +130,29 @@ void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name)
 {
 	qf_buf_addf(out, "%s/%s", qf_dir(dir), name);
 }
+
+/* What the variable says, or what was compiled in where nobody has moved the
+ * other places. */
+static const char *runtime_path(const char *variable, const char *compiled)
+{
+	const char *path;
+
+	if (!qf_env_trusted())
+		return compiled;
+	path = getenv(variable);
+	if (path != NULL && path[0] != '\0')
+		return strcmp(path, "none") != 0 ? path : NULL;
+	if (getenv("CONTROLDIR") != NULL || getenv("QUEUEDIR") != NULL)
+		return NULL;
+	return compiled;
+}
+
+const char *qf_socket_path(void)
+{
+	return runtime_path("QFRONT_SOCKET", QF_RUNDIR "/qfrontd.sock");
+}
+
+const char *qf_metrics_path(void)
+{
+	return runtime_path("QFRONT_METRICS", QF_RUNDIR "/metrics");
+}

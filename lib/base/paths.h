@@ -28,6 +28,14 @@ const char *qf_dir(enum qf_dir dir);
 /* Appends DIR/name. */
 void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name);
 
+/* The socket of qfrontd: QFRONT_SOCKET, else the compiled-in one. NULL when no
+ * daemon is to be asked: QFRONT_SOCKET=none, or CONTROLDIR or QUEUEDIR without
+ * QFRONT_SOCKET, so that test mail never enters production. */
+const char *qf_socket_path(void);
+/* The file of the counters: QFRONT_METRICS, else the compiled-in one; NULL as
+ * for the socket. */
+const char *qf_metrics_path(void);
+
 /* May the environment choose places? False in set-id programs. */
 bool qf_env_trusted(void);
 /* getenv() for what a caller says: NULL in a set-id program, until it vouches
