@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/environ.h"
 #include "lib/base/paths.h"
 #include "lib/base/strv.h"
 
@@ -107,6 +108,12 @@ static enum dkim_mode choose_dkim(const struct qf_personality *as)
 	return DKIM_VERIFY;
 }
 
+static void keep_empty(const char *variable)
+{
+	if (qf_env(variable) == NULL)
+		qf_environ_put(variable, "");
+}
+
 /* What was decided against must not look like a filter that nobody ran. The
  * stage does as qmail-dkim does when the variable is there. */
 static void settle_dkim(enum dkim_mode mode)
@@ -116,7 +123,7 @@ static void settle_dkim(enum dkim_mode mode)
 	if (mode != DKIM_VERIFY)
 		unsetenv("DKIMVERIFY");
 	else
-		setenv("DKIMVERIFY", "", 0);
+		keep_empty("DKIMVERIFY");
 }
 
 static bool applies(const struct rule *rule, const struct qf_personality *as,
@@ -184,16 +191,23 @@ int qf_builtin_chain(struct qf_chain *c, const struct qf_ctl *ctl,
     const struct qf_personality *as, char *const *argv, struct qf_problems *p)
 {
 	const char *name = qf_env("QFRONT_CHAIN");
-	size_t before = p->count;
-	char file[64];
-	int rc;
 
 	if (as == NULL) {
-		rc = qf_chain_load(c, ctl, name, p);
+		int rc = qf_chain_load(c, ctl, name, p);
+
 		if (rc < 0 || name != NULL || c->is_there)
 			return rc;
 		qf_chain_free(c);
 	}
+	return qf_builtin_make(c, as, argv, p);
+}
+
+int qf_builtin_make(struct qf_chain *c, const struct qf_personality *as,
+    char *const *argv, struct qf_problems *p)
+{
+	size_t before = p->count;
+	char file[64];
+
 	snprintf(file, sizeof file, "built-in chain%s%s", as != NULL ? " " : "",
 	    as != NULL ? as->name : "");
 	qf_chain_start(c, file);

@@ -32,5 +32,8 @@ const struct qf_personality *qf_builtin_find(const char *name);
  */
 int qf_builtin_chain(struct qf_chain *c, const struct qf_ctl *ctl,
     const struct qf_personality *as, char *const *argv, struct qf_problems *p);
+/* The same for whom no file holds a chain. */
+int qf_builtin_make(struct qf_chain *c, const struct qf_personality *as,
+    char *const *argv, struct qf_problems *p);
 
 #endif

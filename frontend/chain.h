@@ -70,6 +70,8 @@ struct qf_stage {
 struct qf_chain {
 	char *file;    /* path, for texts */
 	bool is_there; /* there is such a file */
+	bool warm;     /* the daemon runs it */
+	uint64_t digest; /* of the file: the same for the same lines */
 	struct qf_stage *stage;
 	size_t n, cap;
 	struct qf_arena arena; /* holds all that the stages point to */

@@ -56,10 +56,10 @@ int qf_check_stage(const struct qf_chain *chain, const struct qf_stage *stage,
 {
 	size_t before = p->count;
 
-	if (flags & QF_FLAG_WARM)
+	if ((flags & QF_FLAG_WARM) && !chain->warm && !stage->onerror_chosen)
 		qf_problem(p, QF_ECONF,
-		    "%s:%u: plugin %s runs only in the daemon, which this "
-		    "version does not have; remove the line",
+		    "%s:%u: plugin %s runs only in the daemon: write onerror= "
+		    "for mail that comes while qfrontd does not run",
 		    chain->file, stage->line, stage->plugin);
 	if ((flags & QF_FLAG_NETWORK) && !stage->onerror_chosen)
 		qf_problem(p, QF_ECONF,

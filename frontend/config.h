@@ -15,6 +15,13 @@ struct qf_frontend_config {
 	char *authserv_id;      /* likewise; `me` by default */
 	char *queueprog;        /* the next program, or NULL */
 	long long timeoutchain; /* seconds */
+	/* Of the daemon: frontend/config.c says what they are. */
+	long long requestsmax;
+	long long requestsuser;
+	long long workermemory;
+	long long workermessages;
+	long long workernewprivs;
+	long long workersmax;
 };
 
 extern const struct qf_ctl_item qf_frontend_items[];

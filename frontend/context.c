@@ -80,6 +80,11 @@ void qf_context_init(struct qf_context *c, const struct qf_envelope *env)
 		c->path = path_inject;
 }
 
+void qf_context_set_pid(struct qf_context *c, long pid)
+{
+	snprintf(c->pid, sizeof c->pid, "%ld", pid);
+}
+
 void qf_context_set_caller(struct qf_context *c, uid_t uid, bool believed)
 {
 	snprintf(c->uid, sizeof c->uid, "%ld", (long)uid);
@@ -94,8 +99,19 @@ bool qf_context_is_own_bounce(const struct qf_context *c)
 
 bool qf_context_is_path(struct qf_span name)
 {
-	return qf_span_is(name, path_smtp) || qf_span_is(name, path_inject) ||
-	       qf_span_is(name, path_bounce) || qf_span_is(name, path_local);
+	return qf_context_path(name) != NULL;
+}
+
+const char *qf_context_path(struct qf_span name)
+{
+	static const char *const paths[] = {
+	    path_smtp, path_inject, path_bounce, path_local};
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		if (qf_span_is(name, paths[i]))
+			return paths[i];
+	}
+	return NULL;
 }
 
 const char *qf_context_get(const struct qf_context *c, const char *key)

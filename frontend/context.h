@@ -22,6 +22,8 @@ struct qf_context {
 };
 
 void qf_context_init(struct qf_context *c, const struct qf_envelope *env);
+/* Another process than our parent has it. */
+void qf_context_set_pid(struct qf_context *c, long pid);
 /* Who calls, where that is not simply our real uid. What comes from somebody
  * who is not believed comes by the path `local`, whatever it is. */
 void qf_context_set_caller(struct qf_context *c, uid_t uid, bool believed);
@@ -32,6 +34,8 @@ const char *qf_context_get(const struct qf_context *c, const char *key);
 bool qf_context_is_bounce(const struct qf_envelope *env);
 /* Is it a bounce that this host made? */
 bool qf_context_is_own_bounce(const struct qf_context *c);
+/* A name as a value of `path`, or NULL. */
+const char *qf_context_path(struct qf_span name);
 /* Is it one of the values of `path`? */
 bool qf_context_is_path(struct qf_span name);
 bool qf_context_is(const struct qf_context *c, const char *key);

@@ -11,16 +11,10 @@
 #include "lib/base/log.h"
 #include "lib/mail/qqcode.h"
 
-struct run {
-	const struct qf_dispatch *d;
-	struct qf_groups *groups;
-	unsigned failures; /* stages that crashed or hung */
-	int code;          /* what ended it, or 0 */
-};
-
 /* Trouble is not about the mail: whatever a worker or a plugin calls it, the
  * answer is temporary. */
-static void fail(struct run *r, const char *event, const struct qf_err *e)
+static void fail(
+    struct qf_passage *r, const char *event, const struct qf_err *e)
 {
 	int code = qf_qqcode_of_error(e->rc);
 
@@ -36,7 +30,7 @@ static void end_group(
 	g->judgement = *j;
 }
 
-static int message_of(const struct run *r, const struct qf_group *g)
+static int message_of(const struct qf_passage *r, const struct qf_group *g)
 {
 	return g->version != NULL ? g->version->fd : r->d->message;
 }
@@ -52,7 +46,7 @@ static bool are_of_two_kinds(const struct qf_stage *a, const struct qf_stage *b)
 /* Where this group's next worker must stop: before a stage that may tell its
  * recipients apart or is not for its process, and where another group
  * waits. */
-static size_t find_until(const struct run *r, const struct qf_group *g)
+static size_t find_until(const struct qf_passage *r, const struct qf_group *g)
 {
 	const struct qf_chain *chain = r->d->chain;
 	size_t until = g->from + 1;
@@ -73,7 +67,7 @@ static size_t find_until(const struct run *r, const struct qf_group *g)
 /* A worker did not come to a result. Presets the stage it was in, so that the
  * next worker goes round it, when another try makes sense. */
 static void preset_stage(
-    struct run *r, struct qf_group *g, long stage, bool late)
+    struct qf_passage *r, struct qf_group *g, long stage, bool late)
 {
 	r->failures++;
 	if (stage < 0 || r->failures > 1 ||
@@ -107,8 +101,8 @@ static int take_share(struct qf_group *g, int fd, struct qf_err *e)
 }
 
 /* Each verdict makes a group of its recipients, which ends there. */
-static int take_fates(
-    struct run *r, struct qf_group *g, size_t stage, int fd, struct qf_err *e)
+static int take_fates(struct qf_passage *r, struct qf_group *g, size_t stage,
+    int fd, struct qf_err *e)
 {
 	struct qf_span rest;
 	struct qf_map map;
@@ -133,7 +127,7 @@ static int take_fates(
 }
 
 /* Takes over what the stages left, in the order of the report's flags. */
-static int take_edits(struct run *r, struct qf_group *g,
+static int take_edits(struct qf_passage *r, struct qf_group *g,
     struct qf_job_result *in, struct qf_err *e)
 {
 	const struct qf_report *p = &in->report;
@@ -160,7 +154,7 @@ static bool is_final(const struct qf_judgement *j)
 
 /* What a worker found. */
 static void take_result(
-    struct run *r, struct qf_group *g, struct qf_job_result *in)
+    struct qf_passage *r, struct qf_group *g, struct qf_job_result *in)
 {
 	const struct qf_report *p = &in->report;
 	struct qf_err e = p->error;
@@ -169,6 +163,7 @@ static void take_result(
 		fail(r, "message not filtered", &e);
 		return;
 	}
+	r->turned = p->stage == g->from && !is_final(&p->judgement);
 	g->from = p->stage;
 	g->accepted = p->accepted != 0;
 	if (p->has_fates && g->envelope.nrcpt == 0)
@@ -177,10 +172,14 @@ static void take_result(
 		end_group(g, p->stage, &p->judgement);
 }
 
-/* One worker for one group, from start to end. */
-static void run_part(struct run *r, struct qf_group *g)
+/* A part of the chain for one group: what its worker is to do. */
+static int give_part(
+    struct qf_passage *r, struct qf_group *g, struct qf_work *work)
 {
-	const struct qf_work work = {.ctl = r->d->ctl,
+	const struct qf_stage *first = &r->d->chain->stage[g->from];
+
+	r->at = g;
+	*work = (struct qf_work){.ctl = r->d->ctl,
 	    .chain = r->d->chain,
 	    .message = message_of(r, g),
 	    .envelope = &g->envelope,
@@ -189,20 +188,26 @@ static void run_part(struct run *r, struct qf_group *g)
 	    .authserv_id = r->d->authserv_id,
 	    .from = g->from,
 	    .until = find_until(r, g),
+	    .secret =
+		first->noted ? (first->flags & QF_FLAG_SECRET) != 0 : r->turned,
 	    .deadline = r->d->deadline,
 	    .accepted = g->accepted,
 	    .preset = g->preset};
-	struct qf_job_result in;
-	struct qf_err e = {0};
-	int rc = qf_job_run(&work, r->d->observer, &in, &e);
+	return 1;
+}
 
+void qf_passage_take(struct qf_passage *r, int rc, struct qf_job_result *in,
+    const struct qf_err *e)
+{
+	struct qf_group *g = r->at;
+
+	r->at = NULL;
 	if (rc == 1)
-		take_result(r, g, &in);
+		take_result(r, g, in);
 	else if (rc == 0 || rc == QF_ETIME)
-		preset_stage(r, g, in.stage, rc == QF_ETIME);
+		preset_stage(r, g, in->stage, rc == QF_ETIME);
 	else
-		fail(r, "worker not heard", &e);
-	qf_job_close(&in);
+		fail(r, "worker not heard", e);
 }
 
 static uint64_t size_of(int fd)
@@ -213,7 +218,7 @@ static uint64_t size_of(int fd)
 }
 
 static struct qf_subject subject_of(
-    const struct run *r, const struct qf_group *g)
+    const struct qf_passage *r, const struct qf_group *g)
 {
 	return (struct qf_subject){.context = r->d->context,
 	    .envelope = &g->envelope,
@@ -222,7 +227,7 @@ static struct qf_subject subject_of(
 
 /* Marks the recipients for which the group's next stage runs; how many, and
  * why not for the others. */
-static size_t choose_rcpts(const struct run *r, const struct qf_group *g,
+static size_t choose_rcpts(const struct qf_passage *r, const struct qf_group *g,
     bool *take, enum qf_skip *why)
 {
 	const struct qf_stage *s = &r->d->chain->stage[g->from];
@@ -244,7 +249,7 @@ static size_t choose_rcpts(const struct run *r, const struct qf_group *g,
 
 /* Those for whom it does not run go round it. */
 static void skip_stage(
-    const struct run *r, struct qf_group *g, enum qf_skip why)
+    const struct qf_passage *r, struct qf_group *g, enum qf_skip why)
 {
 	const struct qf_trace t = {.skip = why};
 	const struct qf_judgement j = {.class_ = QF_PASS};
@@ -256,15 +261,16 @@ static void skip_stage(
 		o->stage(o->arg, s, &t, &j);
 }
 
-static void step_per_rcpt(struct run *r, struct qf_group *g)
+/* 1 and work, or 0 when the group went on by itself. */
+static int step_per_rcpt(
+    struct qf_passage *r, struct qf_group *g, struct qf_work *work)
 {
 	bool *take = qf_alloc((g->envelope.nrcpt + 1) * sizeof *take);
 	enum qf_skip why = QF_SKIP_IF;
 	size_t n = choose_rcpts(r, g, take, &why);
+	bool all = n > 0 && n == g->envelope.nrcpt;
 
-	if (n > 0 && n == g->envelope.nrcpt) {
-		run_part(r, g);
-	} else {
+	if (!all) {
 		/* Those that are split off are next; they run, since it runs
 		 * for all of them. */
 		if (n > 0)
@@ -272,19 +278,20 @@ static void step_per_rcpt(struct run *r, struct qf_group *g)
 		skip_stage(r, g, why);
 	}
 	free(take);
+	return all ? give_part(r, g, work) : 0;
 }
 
-/* No process is started for a stage that does not run. */
-static void step(struct run *r, struct qf_group *g)
+/* No worker is troubled with a stage that does not run. */
+static int step(struct qf_passage *r, struct qf_group *g, struct qf_work *work)
 {
 	const struct qf_stage *s = &r->d->chain->stage[g->from];
 	const struct qf_subject subject = subject_of(r, g);
 	enum qf_skip why = qf_stage_skip(s, &subject, g->accepted);
 
-	if (why != QF_SKIP_NONE)
-		skip_stage(r, g, why);
-	else
-		run_part(r, g);
+	if (why == QF_SKIP_NONE)
+		return give_part(r, g, work);
+	skip_stage(r, g, why);
+	return 0;
 }
 
 /* The group that is furthest behind, with all that are like it. */
@@ -318,7 +325,7 @@ static bool is_deferred(const struct qf_groups *gs)
 
 /* More treatments than anybody means to give: the message waits for a person
  * to look at the chain. */
-static void defer_crowd(struct run *r)
+static void defer_crowd(struct qf_passage *r)
 {
 	struct qf_judgement j = {.class_ = QF_DEFER, .category = QF_CAT_POLICY};
 
@@ -330,23 +337,65 @@ static void defer_crowd(struct run *r)
 	end_group(r->groups->v[0], 0, &j);
 }
 
-int qf_dispatch(const struct qf_dispatch *d, struct qf_groups *out)
+void qf_passage_start(
+    struct qf_passage *r, const struct qf_dispatch *d, struct qf_groups *out)
+{
+	*r = (struct qf_passage){.d = d, .groups = out};
+	qf_groups_start(out, d->envelope, d->chain->n);
+	for (size_t i = 0; i < d->chain->n && !d->chain->warm; i++) {
+		const struct qf_stage *s = &d->chain->stage[i];
+
+		if (s->noted && (s->flags & QF_FLAG_WARM) != 0)
+			out->v[0]->preset[i] = QF_CAT_CONFIG;
+	}
+}
+
+int qf_passage_next(struct qf_passage *r, struct qf_work *work)
 {
 	static const struct qf_judgement pass = {.class_ = QF_PASS};
-	struct run r = {.d = d, .groups = out};
+	const struct qf_chain *chain = r->d->chain;
+	struct qf_groups *gs = r->groups;
 	struct qf_group *g;
 
-	qf_groups_start(out, d->envelope, d->chain->n);
+	if (gs->n > QF_GROUPS_MAX)
+		defer_crowd(r);
 	while (
-	    r.code == 0 && !is_deferred(out) && (g = next_group(out)) != NULL) {
-		if (g->from == d->chain->n)
-			end_group(g, d->chain->n, &pass);
-		else if (d->chain->stage[g->from].per_rcpt)
-			step_per_rcpt(&r, g);
+	    r->code == 0 && !is_deferred(gs) && (g = next_group(gs)) != NULL) {
+		int give = 0;
+
+		if (g->from == chain->n)
+			end_group(g, chain->n, &pass);
+		else if (chain->stage[g->from].per_rcpt)
+			give = step_per_rcpt(r, g, work);
 		else
-			step(&r, g);
-		if (out->n > QF_GROUPS_MAX)
-			defer_crowd(&r);
+			give = step(r, g, work);
+		if (gs->n > QF_GROUPS_MAX)
+			defer_crowd(r);
+		else if (give)
+			return 1;
 	}
+	return 0;
+}
+
+void qf_passage_run(struct qf_passage *r)
+{
+	struct qf_work work;
+
+	while (qf_passage_next(r, &work)) {
+		struct qf_job_result in;
+		struct qf_err e = {0};
+		int rc = qf_job_run(&work, r->d->observer, &in, &e);
+
+		qf_passage_take(r, rc, &in, &e);
+		qf_job_close(&in);
+	}
+}
+
+int qf_dispatch(const struct qf_dispatch *d, struct qf_groups *out)
+{
+	struct qf_passage r;
+
+	qf_passage_start(&r, d, out);
+	qf_passage_run(&r);
 	return r.code;
 }

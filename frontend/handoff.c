@@ -144,11 +144,10 @@ void qf_next_free(struct qf_next *next)
 	qf_strv_free(&next->argv);
 }
 
-int qf_next_check_depth(struct qf_err *e)
+int qf_next_depth(char out[24], struct qf_err *e)
 {
 	const char *was = getenv("QFRONT_DEPTH");
 	unsigned long long depth = 0;
-	char now[24];
 
 	if (was != NULL)
 		qf_span_u64(qf_span(was), 1000, &depth);
@@ -157,8 +156,17 @@ int qf_next_check_depth(struct qf_err *e)
 		    "the queue program that qfront calls calls qfront again "
 		    "(%d times); check QUEUEPROG, queueprog and QMAILQUEUE",
 		    DEPTH_MAX);
-	snprintf(now, sizeof now, "%llu", depth + 1);
-	setenv("QFRONT_DEPTH", now, 1);
+	snprintf(out, 24, "%llu", depth + 1);
+	return 0;
+}
+
+int qf_next_check_depth(struct qf_err *e)
+{
+	char depth[24];
+
+	if (qf_next_depth(depth, e) < 0)
+		return e->rc;
+	setenv("QFRONT_DEPTH", depth, 1);
 	return 0;
 }
 

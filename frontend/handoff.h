@@ -30,7 +30,10 @@ int qf_next_choose(struct qf_next *next, const struct qf_personality *as,
     const char *control, char *const *argv, struct qf_err *e);
 void qf_next_free(struct qf_next *next);
 
-/* Counts how deep queue programs call each other: QF_ECONF for a loop. */
+/* How deep queue programs call each other, for QFRONT_DEPTH of the next one:
+ * QF_ECONF for a loop. */
+int qf_next_depth(char out[24], struct qf_err *e);
+/* The same, and sets it. */
 int qf_next_check_depth(struct qf_err *e);
 
 /* Is it qfront itself, or a personality of it, that nothing sends to another

@@ -20,14 +20,11 @@ enum {
 	GRACE_MS = 100      /* between TERM and KILL for one that is late */
 };
 
-struct job {
-	const struct qf_work *work;
-	const struct qf_observer *observer;
+/* A worker of our own. */
+struct own {
+	struct qf_job job;
 	struct qf_child child;
 	int sock;
-	long stage;       /* that it is in, or -1 */
-	bool accepted;    /* a stage said ACCEPT */
-	int64_t deadline; /* of that stage */
 };
 
 struct start {
@@ -43,19 +40,19 @@ static int run_worker(void *arg)
 	return qf_worker_run(s->work, s->sock[1]);
 }
 
-static int start_job(struct job *job, struct qf_err *e)
+static int start_own(struct own *o, struct qf_err *e)
 {
-	struct start s = {.work = job->work};
+	struct start s = {.work = o->job.work};
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s.sock) < 0)
 		return qf_fail_sys(e, QF_EPIPE, "socketpair");
-	if (qf_child_fork(&job->child, run_worker, &s, e) < 0) {
+	if (qf_child_fork(&o->child, run_worker, &s, e) < 0) {
 		close(s.sock[0]);
 		close(s.sock[1]);
 		return e->rc;
 	}
 	close(s.sock[1]);
-	job->sock = s.sock[0];
+	o->sock = s.sock[0];
 	return 0;
 }
 
@@ -72,72 +69,11 @@ static int nonsense(struct qf_job_result *in, struct qf_err *e)
 	return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
 }
 
-/* Is there a record, or the end of the socket, to be read? */
-static bool has_record(const struct job *job)
+/* It has the stage's time, and never more than the chain's. */
+void qf_job_enter(struct qf_job *job)
 {
-	struct pollfd p = {.fd = job->sock, .events = POLLIN};
-	int n;
+	int64_t ms = job->work->chain->stage[job->stage].timeout_ms;
 
-	do
-		n = poll(&p, 1, 0);
-	while (n < 0 && errno == EINTR);
-	return n > 0;
-}
-
-/* Waits for a record: 1, 0 when the worker is gone without one, QF_ETIME. A
- * process that a plugin left behind may hold the far end of the socket, so
- * that the worker's own end counts too. */
-static int await_record(const struct job *job, struct qf_err *e)
-{
-	struct pollfd p[] = {{.fd = job->sock, .events = POLLIN},
-	    {.fd = job->child.pidfd, .events = POLLIN}};
-
-	while (!qf_child_has_ended(&job->child)) {
-		int n;
-
-		if (qf_deadline_poll(job->deadline) == 0)
-			return qf_fail(e, QF_ETIME, "timed out");
-		n = poll(p, 2, qf_child_poll(&job->child, job->deadline));
-		if (n < 0 && errno != EINTR)
-			return qf_fail_sys(e, QF_ENOMEM, "poll");
-		if (n > 0 && p[0].revents != 0)
-			return 1;
-	}
-	/* It may have sent its last record before it ended; what it left
-	 * behind may go on to send. */
-	if (qf_deadline_poll(job->deadline) == 0)
-		return qf_fail(e, QF_ETIME, "timed out");
-	return has_record(job);
-}
-
-/* The next record: 1, 0 when the worker is gone, QF_ETIME, QF_EPROTO. */
-static int next_report(
-    const struct job *job, struct qf_job_result *in, struct qf_err *e)
-{
-	struct qf_report *report = &in->report;
-	int rc = await_record(job, e);
-	int n;
-
-	if (rc <= 0)
-		return rc;
-	n = qf_fd_recv(
-	    job->sock, report, sizeof *report, in->fds, &in->nfds, e);
-	if (n == 0)
-		return 0;
-	if (n != (int)sizeof *report)
-		return nonsense(in, e);
-	report->error.text[sizeof report->error.text - 1] = '\0';
-	qf_judgement_close(&report->judgement);
-	return 1;
-}
-
-/* The worker is in this stage now: it has the stage's time, and never more
- * than the chain's. */
-static void enter_stage(struct job *job, size_t stage)
-{
-	int64_t ms = job->work->chain->stage[stage].timeout_ms;
-
-	job->stage = (long)stage;
 	job->deadline = job->work->deadline;
 	if (ms > 0 && qf_deadline_in(ms) < job->deadline)
 		job->deadline = qf_deadline_in(ms);
@@ -145,7 +81,7 @@ static void enter_stage(struct job *job, size_t stage)
 
 /* May a worker go on to this stage? Those that it did not begin must be such
  * that may be skipped: a stage is never left out by mistake. */
-static bool may_reach(const struct job *job, size_t stage)
+static bool may_reach(const struct qf_job *job, size_t stage)
 {
 	const struct qf_work *w = job->work;
 	bool bounce = qf_context_is_own_bounce(w->context);
@@ -178,7 +114,8 @@ static bool is_of_size(int fd)
 	return fstat(fd, &st) == 0 && st.st_size <= QF_ENVELOPE_MAX;
 }
 
-static bool are_sound_fds(const struct qf_job_result *in)
+static bool are_sound_fds(
+    const struct qf_job *job, const struct qf_job_result *in)
 {
 	const struct qf_report *p = &in->report;
 
@@ -189,7 +126,7 @@ static bool are_sound_fds(const struct qf_job_result *in)
 	for (size_t i = 0; i < in->nfds; i++) {
 		bool message = i == 0 && p->message_edited;
 
-		if (!qf_spool_is_private(in->fds[i]) ||
+		if (!qf_spool_is_private(in->fds[i], job->owner) ||
 		    (!message && !is_of_size(in->fds[i])))
 			return false;
 	}
@@ -208,13 +145,23 @@ static bool may_end(const struct qf_stage *s, const struct qf_judgement *j)
 	       (!s->noted || (s->effects & QF_EFFECT_DROP) != 0);
 }
 
+/* Has a worker found out that its first stage is for the other kind? Only one
+ * that must not open such stages, and only what no note told. */
+static bool is_for_others(const struct qf_job *job, const struct qf_report *p)
+{
+	const struct qf_work *w = job->work;
+
+	return p->stage == w->from && !w->chain->stage[w->from].noted &&
+	       w->chain->warm && !w->secret;
+}
+
 /* Is this a result that a worker of ours could send? */
-static bool is_sound(const struct job *job, const struct qf_job_result *in)
+static bool is_sound(const struct qf_job *job, const struct qf_job_result *in)
 {
 	const struct qf_report *p = &in->report;
 	const struct qf_work *w = job->work;
 
-	if (!are_sound_fds(in))
+	if (!are_sound_fds(job, in))
 		return false;
 	if (p->error.rc != 0)
 		return p->error.rc < 0;
@@ -229,13 +176,13 @@ static bool is_sound(const struct job *job, const struct qf_job_result *in)
 		return false;
 	/* The next stage may have begun: its plugin belongs to a worker of the
 	 * other kind. */
-	return p->stage > w->from &&
+	return (p->stage > w->from || is_for_others(job, p)) &&
 	       (job->stage == (long)p->stage || may_reach(job, p->stage));
 }
 
 /* Passes on what a report tells of a stage: for the log and for people, so
  * nothing hangs on its truth. */
-static void observe(const struct job *job, const struct qf_report *p)
+static void observe(const struct qf_job *job, const struct qf_report *p)
 {
 	const struct qf_stage *s = &job->work->chain->stage[p->stage];
 	const struct qf_observer *o = job->observer;
@@ -253,7 +200,7 @@ static void observe(const struct job *job, const struct qf_report *p)
 }
 
 /* Takes a report that is no result: false when it is none of ours. */
-static bool take_report(struct job *job, const struct qf_job_result *in)
+static bool take_report(struct qf_job *job, const struct qf_job_result *in)
 {
 	const struct qf_report *p = &in->report;
 
@@ -266,30 +213,45 @@ static bool take_report(struct job *job, const struct qf_job_result *in)
 	}
 	if (p->kind != QF_REPORT_BEGIN || !may_reach(job, p->stage))
 		return false;
-	enter_stage(job, p->stage);
+	job->stage = (long)p->stage;
+	job->waits = p->waits != 0;
+	qf_job_enter(job);
 	return true;
 }
 
-/* Reads reports until the result: 1, or as next_report(). */
-static int await_result(
-    struct job *job, struct qf_job_result *in, struct qf_err *e)
+void qf_job_start(struct qf_job *job, const struct qf_work *work,
+    const struct qf_observer *observer, uid_t owner)
+{
+	*job = (struct qf_job){.work = work,
+	    .observer = observer,
+	    .owner = owner,
+	    .stage = -1,
+	    .deadline = work->deadline,
+	    .accepted = work->accepted};
+}
+
+int qf_job_take(
+    struct qf_job *job, struct qf_job_result *in, int n, struct qf_err *e)
 {
 	size_t most =
 	    (size_t)REPORTS_MAX * (job->work->until - job->work->from);
-	size_t reports = 0;
-	int rc;
+	struct qf_report *p = &in->report;
 
-	while ((rc = next_report(job, in, e)) == 1) {
-		job->accepted |= in->report.accepted != 0;
-		if (in->report.kind == QF_REPORT_RESULT)
-			return is_sound(job, in) ? 1 : nonsense(in, e);
-		if (reports++ > most || !take_report(job, in))
-			return nonsense(in, e);
-	}
-	return rc;
+	if (n != (int)sizeof *p)
+		return nonsense(in, e);
+	p->error.text[sizeof p->error.text - 1] = '\0';
+	qf_judgement_close(&p->judgement);
+	job->accepted |= p->accepted != 0;
+	in->stage = job->stage;
+	if (p->kind == QF_REPORT_RESULT)
+		return is_sound(job, in) ? 1 : nonsense(in, e);
+	if (job->reports++ > most || !take_report(job, in))
+		return nonsense(in, e);
+	in->stage = job->stage;
+	return 0;
 }
 
-static void log_failure(const struct job *job, int rc, int status)
+void qf_job_log_failure(const struct qf_job *job, int rc, int status)
 {
 	const char *name =
 	    job->stage >= 0 ? job->work->chain->stage[job->stage].name : "";
@@ -307,31 +269,83 @@ static void log_failure(const struct job *job, int rc, int status)
 		    QF_KS("name", name), QF_KD("exit", WEXITSTATUS(status)));
 }
 
+/* Is there a record, or the end of the socket, to be read? */
+static bool has_record(const struct own *o)
+{
+	struct pollfd p = {.fd = o->sock, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&p, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* Waits for a record: 1, 0 when the worker is gone without one, QF_ETIME. A
+ * process that a plugin left behind may hold the far end of the socket, so
+ * that the worker's own end counts too. */
+static int await_record(const struct own *o, struct qf_err *e)
+{
+	struct pollfd p[] = {{.fd = o->sock, .events = POLLIN},
+	    {.fd = o->child.pidfd, .events = POLLIN}};
+
+	while (!qf_child_has_ended(&o->child)) {
+		int n;
+
+		if (qf_deadline_poll(o->job.deadline) == 0)
+			return qf_fail(e, QF_ETIME, "timed out");
+		n = poll(p, 2, qf_child_poll(&o->child, o->job.deadline));
+		if (n < 0 && errno != EINTR)
+			return qf_fail_sys(e, QF_ENOMEM, "poll");
+		if (n > 0 && p[0].revents != 0)
+			return 1;
+	}
+	/* It may have sent its last record before it ended; what it left
+	 * behind may go on to send. */
+	if (qf_deadline_poll(o->job.deadline) == 0)
+		return qf_fail(e, QF_ETIME, "timed out");
+	return has_record(o);
+}
+
+/* Reads reports until the result: 1; 0 when the worker is gone, QF_ETIME,
+ * QF_EPROTO. */
+static int await_result(
+    struct own *o, struct qf_job_result *in, struct qf_err *e)
+{
+	for (;;) {
+		int rc = await_record(o, e), n;
+
+		if (rc <= 0)
+			return rc;
+		n = qf_fd_recv(o->sock, &in->report, sizeof in->report, in->fds,
+		    &in->nfds, e);
+		if (n <= 0)
+			return n;
+		rc = qf_job_take(&o->job, in, n, e);
+		if (rc != 0)
+			return rc;
+	}
+}
+
 int qf_job_run(const struct qf_work *work, const struct qf_observer *observer,
     struct qf_job_result *result, struct qf_err *e)
 {
-	struct job job = {.work = work,
-	    .observer = observer,
-	    .child = QF_CHILD_NONE,
-	    .sock = -1,
-	    .stage = -1,
-	    .deadline = work->deadline,
-	    .accepted = work->accepted};
+	struct own o = {.child = QF_CHILD_NONE, .sock = -1};
 	int status = 0, rc;
 
 	*result = (struct qf_job_result){.stage = -1};
-	if (start_job(&job, e) < 0)
+	qf_job_start(&o.job, work, observer, geteuid());
+	if (start_own(&o, e) < 0)
 		return e->rc;
-	rc = await_result(&job, result, e);
-	qf_close(&job.sock);
+	rc = await_result(&o, result, e);
+	qf_close(&o.sock);
 	/* After its result a worker only tidies up. */
 	if (rc >= 0)
-		qf_child_finish(
-		    &job.child, qf_deadline_in(FAREWELL_MS), &status);
+		qf_child_finish(&o.child, qf_deadline_in(FAREWELL_MS), &status);
 	else
-		qf_child_stop(&job.child, GRACE_MS, &status);
-	result->stage = job.stage;
+		qf_child_stop(&o.child, GRACE_MS, &status);
+	result->stage = o.job.stage;
 	if (rc == 0 || rc == QF_ETIME || rc == QF_EPROTO)
-		log_failure(&job, rc, status);
+		qf_job_log_failure(&o.job, rc, status);
 	return rc == QF_EPROTO ? 0 : rc;
 }

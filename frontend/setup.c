@@ -17,12 +17,13 @@ int qf_setup_chain(struct qf_setup *s, char *const *argv, struct qf_problems *p)
 {
 	struct qf_err e;
 
-	qf_builtin_chain(&s->chain, &s->ctl, s->as, argv, p);
+	s->chain = &s->own_chain;
+	qf_builtin_chain(&s->own_chain, &s->ctl, s->as, argv, p);
 	qf_split_load(&s->split, &s->ctl, p);
 	if (p->count > 0)
 		return p->first.rc;
-	qf_check_read_notes(&s->ctl, &s->chain);
-	qf_check_chain(&s->chain, s->config.timeoutchain * 1000, p);
+	qf_check_read_notes(&s->ctl, &s->own_chain);
+	qf_check_chain(s->chain, s->config.timeoutchain * 1000, p);
 	if (qf_next_choose(&s->next, s->as, s->config.queueprog, argv, &e) < 0)
 		qf_problem_err(p, &e);
 	return p->count > 0 ? p->first.rc : 0;
@@ -32,7 +33,7 @@ void qf_setup_free(struct qf_setup *s)
 {
 	qf_caller_free(&s->caller);
 	qf_next_free(&s->next);
-	qf_chain_free(&s->chain);
+	qf_chain_free(&s->own_chain);
 	qf_frontend_config_free(&s->config);
 	qf_ctl_close(&s->ctl);
 }
@@ -56,40 +57,55 @@ static bool delivers(const struct qf_plan *plan)
 	return false;
 }
 
-int qf_setup_filter(const struct qf_setup *s, int message,
+void qf_setup_start(const struct qf_setup *s, int message,
     const struct qf_envelope *envelope, const struct qf_observer *observer,
+    struct qf_groups *groups, struct qf_filtering *out)
+{
+	*out = (struct qf_filtering){
+	    .dispatch = {.ctl = &s->ctl,
+		.chain = s->chain,
+		.context = &out->context,
+		.authserv_id = s->config.authserv_id,
+		.message = message,
+		.envelope = envelope,
+		.deadline = qf_deadline_in(s->config.timeoutchain * 1000),
+		.observer = observer}};
+	qf_context_init(&out->context, envelope);
+	if (s->caller.met)
+		qf_context_set_caller(
+		    &out->context, s->caller.uid, s->caller.believed);
+	qf_passage_start(&out->passage, &out->dispatch, groups);
+}
+
+int qf_setup_settle(const struct qf_setup *s, const struct qf_filtering *f,
     struct qf_groups *groups, struct qf_plan *plan)
 {
-	struct qf_context context;
-	const struct qf_dispatch d = {.ctl = &s->ctl,
-	    .chain = &s->chain,
-	    .context = &context,
-	    .authserv_id = s->config.authserv_id,
-	    .message = message,
-	    .envelope = envelope,
-	    .deadline = qf_deadline_in(s->config.timeoutchain * 1000),
-	    .observer = observer};
-	const struct qf_settle settle = {.chain = &s->chain,
+	const struct qf_settle settle = {.chain = s->chain,
 	    .split = &s->split,
 	    .me = s->config.me,
 	    .authserv_id = s->config.authserv_id,
-	    .message = message,
-	    .envelope = envelope};
+	    .message = f->dispatch.message,
+	    .envelope = f->dispatch.envelope};
 	struct qf_err e;
-	int code;
 
 	*plan = (struct qf_plan){0};
-	qf_context_init(&context, envelope);
-	if (s->caller.met)
-		qf_context_set_caller(
-		    &context, s->caller.uid, s->caller.believed);
-	code = qf_dispatch(&d, groups);
-	if (code != 0)
-		return code;
+	if (f->passage.code != 0)
+		return f->passage.code;
 	if (qf_settle(plan, &settle, groups, &e) < 0)
 		return fail(&e);
 	if (plan->action == QF_PLAN_QUEUE && delivers(plan) &&
 	    qf_next_check_filters(&s->next, &plan->taken, &e) < 0)
 		return fail(&e);
 	return 0;
+}
+
+int qf_setup_filter(const struct qf_setup *s, int message,
+    const struct qf_envelope *envelope, const struct qf_observer *observer,
+    struct qf_groups *groups, struct qf_plan *plan)
+{
+	struct qf_filtering f;
+
+	qf_setup_start(s, message, envelope, observer, groups, &f);
+	qf_passage_run(&f.passage);
+	return qf_setup_settle(s, &f, groups, plan);
 }

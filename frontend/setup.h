@@ -18,7 +18,8 @@ struct qf_setup {
 	const struct qf_personality *as; /* or NULL */
 	struct qf_ctl ctl;
 	struct qf_frontend_config config;
-	struct qf_chain chain;
+	struct qf_chain own_chain;
+	const struct qf_chain *chain; /* that, or a lasting one */
 	struct qf_split split;
 	struct qf_next next;
 };
@@ -34,6 +35,22 @@ int qf_setup_open(struct qf_setup *s, struct qf_err *e);
 int qf_setup_chain(
     struct qf_setup *s, char *const *argv, struct qf_problems *p);
 void qf_setup_free(struct qf_setup *s);
+
+/* A message on its way through the chain of a setup. */
+struct qf_filtering {
+	struct qf_context context;
+	struct qf_dispatch dispatch;
+	struct qf_passage passage;
+};
+
+/* Starts it: what is given is borrowed to the end. What to do with the passage
+ * is in frontend/dispatch.h. */
+void qf_setup_start(const struct qf_setup *s, int message,
+    const struct qf_envelope *envelope, const struct qf_observer *observer,
+    struct qf_groups *groups, struct qf_filtering *out);
+/* When the passage has ended: as qf_setup_filter(). */
+int qf_setup_settle(const struct qf_setup *s, const struct qf_filtering *f,
+    struct qf_groups *groups, struct qf_plan *plan);
 
 /* Sends a message through the chain: 0 and a plan, or the exit code of what is
  * wrong, which is logged. Free plan and groups, in that order, in any case. */

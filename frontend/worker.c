@@ -27,16 +27,38 @@ int qf_worker_trouble(struct qf_worker *w, const struct qf_err *e)
 	return e->rc;
 }
 
+/* Waits for its turn to compute. */
+static int await_core(struct qf_worker *w)
+{
+	struct qf_err e;
+	char turn;
+
+	if (qf_read(w->sock, &turn, 1) != 1) {
+		qf_fail(&e, QF_EPIPE, "the dispatcher is gone");
+		return qf_worker_trouble(w, &e);
+	}
+	return 0;
+}
+
+/* Known before its plugin is loaded, or else it counts as one that computes. */
+static bool waits(const struct qf_stage *s)
+{
+	return s->noted && (s->flags & QF_FLAG_NETWORK) != 0;
+}
+
 static int begin(struct qf_worker *w, size_t stage)
 {
 	struct qf_report r = {.kind = QF_REPORT_BEGIN,
 	    .stage = (uint32_t)stage,
-	    .accepted = w->report.accepted};
+	    .accepted = w->report.accepted,
+	    .waits = waits(&w->work->chain->stage[stage])};
+	bool had = w->core;
 	struct qf_err e;
 
 	if (qf_fd_send(w->sock, &r, sizeof r, NULL, 0, &e) < 0)
 		return qf_worker_trouble(w, &e);
-	return 0;
+	w->core = !r.waits;
+	return w->warm != NULL && w->core && !had ? await_core(w) : 0;
 }
 
 static enum qf_skip reason_to_skip(
@@ -116,7 +138,10 @@ static int judge_stage(
 		return 1;
 	}
 	rc = begin(w, i);
-	return rc < 0 ? rc : qf_worker_perform(w, s, j, t);
+	if (rc < 0)
+		return rc;
+	start_clocks(w, s, t);
+	return qf_worker_perform(w, s, j, t);
 }
 
 /* Runs stage i: 1 to go on, 0 when the worker's part ends with it (a final
@@ -262,30 +287,56 @@ static int become_owner(void)
 	return setresuid(geteuid(), geteuid(), geteuid());
 }
 
-int qf_worker_run(const struct qf_work *work, int sock)
+/* The stages and the result. */
+static int serve(struct qf_worker *w)
 {
-	struct qf_worker w = {.work = work, .sock = sock, .fates = QF_BUF_INIT};
+	const struct qf_work *work = w->work;
 	struct qf_err e;
 	int rc = 1;
+
+	w->report.accepted = work->accepted;
+	w->report.stage = (uint32_t)work->from;
+	if (qf_txn_open(&w->txn, work->message, work->envelope, work->context,
+		work->share, &e) < 0) {
+		qf_worker_trouble(w, &e);
+	} else {
+		w->txn.waited = report_wait;
+		w->txn.arg = w;
+		for (size_t i = work->from; i < work->until && rc == 1; i++)
+			rc = run_stage(w, i);
+	}
+	rc = send_result(w);
+	qf_buf_free(&w->fates);
+	qf_txn_close(&w->txn);
+	return rc;
+}
+
+int qf_worker_serve(
+    struct qf_warm *warm, const struct qf_work *work, int sock, bool core)
+{
+	struct qf_worker w = {.work = work,
+	    .warm = warm,
+	    .kind = warm->kind,
+	    .problems = &warm->problems,
+	    .core = core,
+	    .sock = sock,
+	    .fates = QF_BUF_INIT};
+
+	return serve(&w);
+}
+
+int qf_worker_run(const struct qf_work *work, int sock)
+{
+	struct qf_problems problems = {0};
+	struct qf_worker w = {.work = work,
+	    .problems = &problems,
+	    .sock = sock,
+	    .fates = QF_BUF_INIT};
 
 	/* A crash must look like one to the dispatcher. */
 	qf_qqguard_stop();
 	if (become_owner() < 0)
 		return 1;
 	shut_fds(work, sock);
-	w.report.accepted = work->accepted;
-	w.report.stage = (uint32_t)work->from;
-	if (qf_txn_open(&w.txn, work->message, work->envelope, work->context,
-		work->share, &e) < 0) {
-		qf_worker_trouble(&w, &e);
-	} else {
-		w.txn.waited = report_wait;
-		w.txn.arg = &w;
-		for (size_t i = work->from; i < work->until && rc == 1; i++)
-			rc = run_stage(&w, i);
-	}
-	rc = send_result(&w);
-	qf_buf_free(&w.fates);
-	qf_txn_close(&w.txn);
-	return rc < 0;
+	return serve(&w) < 0;
 }

@@ -26,9 +26,11 @@ struct qf_work {
 	const char *authserv_id;          /* ours, or NULL */
 	size_t from, until;               /* its stages */
 	int64_t deadline;                 /* of the chain */
+	bool secret;                      /* for a worker that holds keys */
 	bool accepted;                    /* an earlier stage said ACCEPT */
 	/* Per stage: the category to be BROKEN with instead of running, or
-	 * QF_WORK_RUN. Set for a stage that crashed or hung before. */
+	 * QF_WORK_RUN. Set for a stage that crashed or hung before, and for one
+	 * that only the daemon runs. */
 	const int *preset;
 };
 
@@ -54,13 +56,25 @@ struct qf_report {
 	uint32_t stage; /* begun; of a result, the next one to run, or the one
 			 * that ended the chain */
 	uint8_t accepted, message_edited, envelope_edited, share_edited;
-	uint8_t has_fates, reserved[3];
+	uint8_t has_fates;
+	uint8_t waits; /* begun: it waits for others, and needs no core */
+	uint8_t reserved[2];
 	struct qf_judgement judgement; /* of a stage that ended the chain */
 	struct qf_trace trace;
 	struct qf_err error; /* configuration or system trouble, or rc 0 */
 };
 
-/* The whole life of a worker: its exit code. Reports go to sock. */
+/* The whole life of a worker that has one job: its exit code. Reports go to
+ * sock. */
 int qf_worker_run(const struct qf_work *work, int sock);
+
+struct qf_warm;
+
+/* One job of a worker that has more: 0, or QF_EPIPE when nobody hears it. What
+ * `warm` keeps of plugins is used. `core`: it may compute; else it asks for
+ * that (a begin report of a stage that does not wait) and is answered by one
+ * byte when it is its turn. */
+int qf_worker_serve(
+    struct qf_warm *warm, const struct qf_work *work, int sock, bool core);
 
 #endif

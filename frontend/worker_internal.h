@@ -5,15 +5,18 @@
 #ifndef QF_FRONTEND_WORKER_INTERNAL_H
 #define QF_FRONTEND_WORKER_INTERNAL_H
 
+#include "frontend/warm.h"
 #include "frontend/worker.h"
 
 struct qf_worker {
 	const struct qf_work *work;
 	struct qf_txn txn;
-	struct qf_problems problems;
+	struct qf_warm *warm; /* or NULL */
+	bool core;            /* it may compute; without `warm` nobody asks */
+	struct qf_problems *problems;
 	struct qf_report report; /* the result, as it grows */
 	struct qf_buf fates;     /* of the last stage, formatted */
-	bool role_known, role_secret;
+	enum qf_live_kind kind;  /* of the stages that it may open */
 	int64_t stage_deadline;
 	unsigned waits; /* reported for this stage */
 	int sock;

@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include "frontend/cap.h"
-#include "frontend/check.h"
 #include "frontend/fates.h"
-#include "frontend/loader.h"
 #include "frontend/outcome.h"
 #include "lib/base/log.h"
 
@@ -15,81 +13,26 @@ enum {
 	DESCRIPTORS_NEEDED = 8
 };
 
-/* A stage with its plugin loaded and its state made. */
-struct live {
-	struct qf_loaded loaded;
-	struct qf_conf conf;
-	void *state;
-};
-
-static void close_stage(struct live *l)
+/* Opens a stage, or finds it kept: 1, 0 when it is not for this worker (*cold:
+ * not for this run), or a code. */
+static int find_stage(struct qf_worker *w, const struct qf_stage *s,
+    struct qf_live *own, struct qf_live **out, bool *cold)
 {
-	struct qf_err e;
-
-	if (l->state != NULL && l->loaded.plugin.fini != NULL)
-		l->loaded.plugin.fini(qf_host_table(), l->state);
-	qf_conf_free(&l->conf);
-	if (qf_plugin_unload(&l->loaded, &e) < 0)
-		qf_log_err("plugin not closed", &e);
-}
-
-static int init_stage(
-    struct qf_worker *w, const struct qf_stage *s, struct live *l)
-{
-	const struct qf_plugin *p = &l->loaded.plugin;
 	struct qf_err e;
 	int rc;
 
-	/* Unknown until now when it has no note. */
-	if (qf_check_stage(
-		w->work->chain, s, p->effects, p->flags, &w->problems) < 0)
-		return qf_worker_trouble(w, &w->problems.first);
-	if (p->init == NULL)
-		return 0;
-	rc = p->init(qf_host_table(), &l->conf, &l->state);
-	if (w->problems.count > 0)
-		return qf_worker_trouble(w, &w->problems.first);
-	if (rc < 0) {
-		qf_fail(&e, rc, "%s:%u: plugin %s could not start (error %d)",
-		    w->work->chain->file, s->line, s->plugin, rc);
+	*cold = false;
+	*out = w->warm != NULL ? qf_warm_find(w->warm, s) : NULL;
+	if (*out != NULL)
+		return 1;
+	*out = own;
+	rc = qf_live_open(own, w->work->ctl, w->work->chain, s, &w->kind, cold,
+	    w->problems, &e);
+	if (rc < 0)
 		return qf_worker_trouble(w, &e);
-	}
-	return 0;
-}
-
-/* Opens a stage: 1, 0 when it belongs to a worker of the other kind, or a
- * code. */
-static int open_stage(
-    struct qf_worker *w, const struct qf_stage *s, struct live *l)
-{
-	struct qf_err e;
-	bool secret;
-	int rc;
-
-	if (qf_plugin_load(&l->loaded, s->plugin, w->work->ctl->owner, &e) <
-	    0) {
-		qf_err_context(&e, "%s:%u", w->work->chain->file, s->line);
-		return qf_worker_trouble(w, &e);
-	}
-	if (qf_conf_load(&l->conf, w->work->ctl, w->work->chain, s,
-		l->loaded.plugin.settings, &w->problems) < 0) {
-		close_stage(l);
-		return qf_worker_trouble(w, &w->problems.first);
-	}
-	qf_plugin_specialise(&l->loaded, &l->conf);
-	secret = (l->loaded.plugin.flags & QF_FLAG_SECRET) != 0;
-	if (w->role_known && secret != w->role_secret) {
-		close_stage(l);
-		return 0;
-	}
-	w->role_known = true;
-	w->role_secret = secret;
-	rc = init_stage(w, s, l);
-	if (rc < 0) {
-		close_stage(l);
-		return rc;
-	}
-	return 1;
+	if (rc > 0 && w->warm != NULL)
+		qf_warm_pin(w->warm, s);
+	return rc;
 }
 
 /* A recipient that is redirected stays with the others, whose message would
@@ -190,8 +133,8 @@ static void settle_call(
 }
 
 /* One call: the judgement, and what was staged applied. */
-static void call(struct qf_worker *w, const struct qf_stage *s, struct live *l,
-    struct qf_judgement *out, struct qf_trace *t)
+static void call(struct qf_worker *w, const struct qf_stage *s,
+    struct qf_live *l, struct qf_judgement *out, struct qf_trace *t)
 {
 	struct qf_msg m = {.txn = &w->txn,
 	    .stage = s,
@@ -232,6 +175,15 @@ static void strip_forged(
 		qf_txn_strip_results(&w->txn, w->work->authserv_id);
 }
 
+static const char *why_preset(uint32_t category)
+{
+	if (category == QF_CAT_TIMEOUT)
+		return "timed out";
+	if (category == QF_CAT_CONFIG)
+		return "runs only in the daemon, which was not there";
+	return "crashed";
+}
+
 void qf_worker_judge_preset(struct qf_worker *w, const struct qf_stage *s,
     int category, struct qf_judgement *j, struct qf_trace *t)
 {
@@ -241,8 +193,7 @@ void qf_worker_judge_preset(struct qf_worker *w, const struct qf_stage *s,
 	t->wanted = QF_BROKEN;
 	*j = (struct qf_judgement){
 	    .class_ = QF_BROKEN, .category = (uint32_t)category};
-	snprintf(j->text, sizeof j->text, "%s",
-	    j->category == QF_CAT_TIMEOUT ? "timed out" : "crashed");
+	snprintf(j->text, sizeof j->text, "%s", why_preset(j->category));
 	settle_broken(s, j);
 }
 
@@ -263,18 +214,25 @@ static bool has_descriptors(void)
 int qf_worker_perform(struct qf_worker *w, const struct qf_stage *s,
     struct qf_judgement *j, struct qf_trace *t)
 {
-	struct live live = {0};
-	int rc = open_stage(w, s, &live);
+	struct qf_live own = {0}, *live;
+	bool cold;
+	int rc = find_stage(w, s, &own, &live, &cold);
 
+	if (cold) {
+		qf_worker_judge_preset(w, s, QF_CAT_CONFIG, j, t);
+		return 1;
+	}
 	if (rc <= 0)
 		return rc;
-	strip_forged(w, s, live.loaded.plugin.needs | live.loaded.plugin.wants);
-	call(w, s, &live, j, t);
-	close_stage(&live);
+	strip_forged(
+	    w, s, live->loaded.plugin.needs | live->loaded.plugin.wants);
+	call(w, s, live, j, t);
+	if (live == &own)
+		qf_live_close(&own);
 	/* The dispatcher takes it for a crash of this stage. */
 	if (!has_descriptors())
 		_exit(1);
-	if (w->problems.count > 0)
-		return qf_worker_trouble(w, &w->problems.first);
+	if (w->problems->count > 0)
+		return qf_worker_trouble(w, &w->problems->first);
 	return 1;
 }

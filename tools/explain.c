@@ -110,7 +110,7 @@ static void explain_settings(
 		printf("    %s\n", e.text);
 		return;
 	}
-	qf_conf_load(&conf, &x->setup->ctl, &x->setup->chain, s,
+	qf_conf_load(&conf, &x->setup->ctl, x->setup->chain, s,
 	    loaded.plugin.settings, &problems);
 	for (size_t i = 0; i < conf.n; i++) {
 		const struct qf_conf_value *v = &conf.v[i];
@@ -132,7 +132,7 @@ static void explain_settings(
 
 static void explain_chain(const struct explanation *x)
 {
-	const struct qf_chain *chain = &x->setup->chain;
+	const struct qf_chain *chain = x->setup->chain;
 
 	printf("\n%s: %zu stage%s\n", chain->file, chain->n,
 	    chain->n == 1 ? "" : "s");

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -98,6 +99,23 @@ static int set_limits(const struct qf_child_spec *spec)
 	return 0;
 }
 
+/* All of it, or none: what stays root by halves is worse than what does not
+ * start. Groups beyond the user's own are none of ours. */
+static int change_user(const struct qf_child_spec *spec)
+{
+	if (!spec->change_user)
+		return 0;
+	if (setgroups(1, &spec->gid) < 0 ||
+	    setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
+	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
+		return -1;
+	if (spec->uid != 0 && setuid(0) == 0) {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
+}
+
 static int bind_to(pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -115,8 +133,10 @@ static void become(const struct qf_child_spec *spec, pid_t parent, int report)
 
 	if (spec->group)
 		setpgid(0, 0);
-	if ((!spec->bound || bind_to(parent) == 0) &&
-	    place_fds(spec, &report) == 0) {
+	/* A change of user takes back what was said to happen at the parent's
+	 * death. */
+	if (place_fds(spec, &report) == 0 && change_user(spec) == 0 &&
+	    (!spec->bound || bind_to(parent) == 0)) {
 		default_signals();
 		if (set_limits(spec) == 0)
 			execve(spec->path, spec->argv,

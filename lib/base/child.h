@@ -33,6 +33,10 @@ struct qf_child_spec {
 	size_t nfds;
 	const struct qf_child_limit *limits;
 	size_t nlimits;
+	/* As another user, with his groups and nothing of ours. */
+	bool change_user;
+	uid_t uid;
+	gid_t gid;
 	bool group; /* in a process group of its own, killed as one */
 	bool bound; /* killed when this process ends first; not its group */
 };

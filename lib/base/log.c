@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -13,6 +14,7 @@
 static const char *log_program = "qfront";
 static enum qf_log_target log_target = QF_LOG_TO_STDERR;
 static int log_max = QF_LOG_INFO;
+static char log_scope[32];
 
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
 static const int level_syslog[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -52,6 +54,11 @@ void qf_log_renew(void)
 void qf_log_export(void)
 {
 	setenv("QFRONT_LOG", target_name[log_target], 1);
+}
+
+void qf_log_scope(const char *scope)
+{
+	snprintf(log_scope, sizeof log_scope, "%s", scope != NULL ? scope : "");
 }
 
 bool qf_log_is_stderr(void)
@@ -122,6 +129,8 @@ void qf_log_kv(int level, const char *event, const struct qf_kv *kv)
 		qf_buf_addf(&b, "%s[%ld]: %s: ", log_program, (long)getpid(),
 		    level_name[level]);
 	qf_buf_adds(&b, event);
+	if (log_scope[0] != '\0')
+		qf_buf_addf(&b, " run=%s", log_scope);
 	for (; kv->key != NULL; kv++)
 		add_field(&b, kv);
 	if (log_target == QF_LOG_TO_SYSLOG) {

@@ -33,6 +33,9 @@ void qf_log_open_env(const char *program, enum qf_log_target fallback);
 void qf_log_renew(void);
 /* Sets QFRONT_LOG to where this log goes, for the programs that we start. */
 void qf_log_export(void);
+/* Every line from now on says `run=scope`, so that those of one message can be
+ * told from those of others; copied; NULL: no more. */
+void qf_log_scope(const char *scope);
 /* Does the log go to descriptor 2? */
 bool qf_log_is_stderr(void);
 

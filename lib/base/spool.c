@@ -6,11 +6,13 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/base/io.h"
 
 enum {
+	TMPFS = 0x01021994, /* statfs(2); what memfds are on */
 	SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL
 };
 
@@ -121,15 +123,24 @@ void qf_spool_close(struct qf_spool *s)
 	s->size = 0;
 }
 
-bool qf_spool_is_private(int fd)
+/* Of huge pages there may be none left when one is first touched. */
+bool qf_spool_is_sealed(int fd)
 {
 	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+
+	return seals >= 0 && (seals & needed) == needed &&
+	       fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS;
+}
+
+bool qf_spool_is_private(int fd, uid_t owner)
+{
 	int flags = fcntl(fd, F_GETFL);
 	struct stat st = {0};
 
-	if (seals >= 0 && (seals & needed) == needed)
+	if (qf_spool_is_sealed(fd))
 		return true;
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 &&
-	       st.st_uid == geteuid() && (flags & O_ACCMODE) == O_RDONLY;
+	       st.st_uid == owner && (flags & O_ACCMODE) == O_RDONLY;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/base/err.h"
 
@@ -37,10 +38,13 @@ int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e);
 int qf_spool_finish(struct qf_spool *s, struct qf_err *e);
 void qf_spool_close(struct qf_spool *s);
 
+/* Is it a memfd that nobody can change any more, whoever has made it? */
+bool qf_spool_is_sealed(int fd);
+
 /* Can nobody change what fd names any more? True for a sealed memfd, and for
- * an unlinked file of ours that is open for reading only, as
- * qf_spool_finish() leaves it: only a process of the same user could still
- * reach its bytes. */
-bool qf_spool_is_private(int fd);
+ * an unlinked file of `owner`, a user of ours, that is open for reading only,
+ * as qf_spool_finish() leaves it: only a process of that user could still reach
+ * its bytes. */
+bool qf_spool_is_private(int fd, uid_t owner);
 
 #endif

@@ -31,8 +31,10 @@ static void test_record(void **state)
 	size_t n = 99;
 
 	(void)state;
-	for (int i = 0; i < QF_FDPASS_MAX; i++)
-		out[i] = unit_file(&"abcdefgh"[i], 1);
+	for (int i = 0; i < QF_FDPASS_MAX; i++) {
+		c = (char)('A' + i);
+		out[i] = unit_file(&c, 1);
+	}
 	assert_int_equal(
 	    0, qf_fd_send(sock[0], "hello", 5, out, QF_FDPASS_MAX, &e));
 	assert_int_equal(0, qf_fd_send(sock[0], "x", 1, NULL, 0, &e));
@@ -44,7 +46,7 @@ static void test_record(void **state)
 	for (int i = 0; i < QF_FDPASS_MAX; i++) {
 		assert_true(fcntl(in[i], F_GETFD) & FD_CLOEXEC);
 		assert_int_equal(1, qf_read(in[i], &c, 1));
-		assert_int_equal("abcdefgh"[i], c);
+		assert_int_equal('A' + i, c);
 		close(in[i]);
 	}
 	/* records stay apart */

@@ -42,9 +42,9 @@ static void test_memory(void **state)
 	(void)state;
 	assert_int_equal(0, qf_spool_open(&s, &e));
 	fill(&s, 1000);
-	assert_false(qf_spool_is_private(s.fd));
+	assert_false(qf_spool_is_private(s.fd, geteuid()));
 	assert_int_equal(0, qf_spool_finish(&s, &e));
-	assert_true(qf_spool_is_private(s.fd));
+	assert_true(qf_spool_is_private(s.fd, geteuid()));
 	assert_int_equal(0, lseek(s.fd, 0, SEEK_CUR));
 	assert_int_equal(1000, s.size);
 	check(s.fd, 1000);
@@ -66,7 +66,7 @@ static void test_empty(void **state)
 	assert_int_equal(0, qf_spool_open(&s, &e));
 	assert_int_equal(0, qf_spool_finish(&s, &e));
 	assert_int_equal(0, s.size);
-	assert_true(qf_spool_is_private(s.fd));
+	assert_true(qf_spool_is_private(s.fd, geteuid()));
 	qf_spool_close(&s);
 }
 
@@ -85,7 +85,7 @@ static void test_border(void **state)
 	fill(&s, 100000);
 	assert_int_equal(0, qf_spool_finish(&s, &e));
 	/* it can not be sealed, but nobody can write it */
-	assert_true(qf_spool_is_private(s.fd));
+	assert_true(qf_spool_is_private(s.fd, geteuid()));
 	assert_int_equal(QF_EWRITE, qf_spool_write(&s, "x", 1, &e));
 	assert_int_equal(0, lseek(s.fd, 0, SEEK_CUR));
 	check(s.fd, QF_SPOOL_MEMORY + 100001);
@@ -96,7 +96,7 @@ static void test_border(void **state)
 	/* somebody else's could be open for writing elsewhere */
 	if (geteuid() == 0) {
 		assert_int_equal(0, fchown(s.fd, 65534, (gid_t)-1));
-		assert_false(qf_spool_is_private(s.fd));
+		assert_false(qf_spool_is_private(s.fd, geteuid()));
 	}
 	qf_spool_close(&s);
 	assert_int_equal(before, unit_open_fds());
@@ -127,20 +127,20 @@ static void test_not_private(void **state)
 	int fd = unit_file("abc", 3);
 
 	(void)state;
-	assert_false(qf_spool_is_private(fd));
-	assert_false(qf_spool_is_private(-1));
+	assert_false(qf_spool_is_private(fd, geteuid()));
+	assert_false(qf_spool_is_private(-1, geteuid()));
 	close(fd);
 	/* read-only, but it has a name, so others can write it */
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	assert_false(qf_spool_is_private(fd));
+	assert_false(qf_spool_is_private(fd, geteuid()));
 	close(fd);
 	/* seals that leave a way to change it are not enough */
 	fd = memfd_create("unit", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	assert_int_equal(
 	    0, fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
-	assert_false(qf_spool_is_private(fd));
+	assert_false(qf_spool_is_private(fd, geteuid()));
 	assert_int_equal(0, fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
-	assert_true(qf_spool_is_private(fd));
+	assert_true(qf_spool_is_private(fd, geteuid()));
 	close(fd);
 }
 

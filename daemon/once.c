@@ -6,8 +6,9 @@
  * part of the chain, load plugins and parse the message; the queue is another
  * program, which this process becomes.
  */
+#include "daemon/once.h"
+
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,7 +73,7 @@ static int configure(struct once *o, char *const *argv, struct qf_err *e)
  * somebody has begun to read. */
 static int secure_message(struct once *o, struct qf_err *e)
 {
-	if (qf_spool_is_private(STDIN_FILENO) &&
+	if (qf_spool_is_private(STDIN_FILENO, geteuid()) &&
 	    lseek(STDIN_FILENO, 0, SEEK_CUR) == 0) {
 		o->message.fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (o->message.fd < 0)
@@ -183,7 +184,7 @@ static int meet_caller(struct qf_setup *s, char *const **argv, struct qf_err *e)
 	return qf_qqguard_start(e);
 }
 
-static int once(const char *name, char *const *argv)
+int qf_once_main(const char *name, char *const *argv)
 {
 	struct once o = {.setup = QF_SETUP_INIT,
 	    .envelope = QF_ENVELOPE_INIT,
@@ -207,33 +208,4 @@ static int once(const char *name, char *const *argv)
 	qf_envelope_free(&o.envelope);
 	qf_spool_close(&o.message);
 	return code;
-}
-
-static const char usage[] =
-    "usage: qfrontd --once [--as name] [--] [program [argument ...]]\n"
-    "Runs the chain for one message: message on descriptor 0, envelope on 1.\n"
-    "See qfrontd(8).\n";
-
-int main(int argc, char **argv)
-{
-	const char *as = NULL;
-	int first = 2;
-
-	qf_alloc_exit_code(51);
-	qf_qqguard_log("qfrontd");
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	if (argc < 2 || strcmp(argv[1], "--once") != 0) {
-		fputs(usage, stderr);
-		return 64;
-	}
-	if (argc > 3 && strcmp(argv[2], "--as") == 0) {
-		as = argv[3];
-		first = 4;
-	}
-	if (argc > first && strcmp(argv[first], "--") == 0)
-		first++;
-	return once(as, argv + first);
 }

@@ -1,0 +1,34 @@
+/*
+ * Who runs what, where qfrontd was started as root: control file daemonusers.
+ */
+#ifndef QF_DAEMON_USERS_H
+#define QF_DAEMON_USERS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/base/ctl.h"
+
+enum qf_role {
+	QF_ROLE_DISPATCHER,
+	QF_ROLE_FILTER,
+	QF_ROLE_SIGN,
+	QF_ROLE_STORE,
+	QF_ROLES
+};
+
+struct qf_users {
+	bool change; /* we are root; else all are who we are */
+	struct {
+		uid_t uid;
+		gid_t gid;
+	} of[QF_ROLES];
+};
+
+/* QF_ECONF when a user is missing, or the file says what can not be. */
+int qf_users_load(
+    struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e);
+
+const char *qf_role_name(enum qf_role role);
+
+#endif
