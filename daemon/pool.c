@@ -307,7 +307,9 @@ static void on_worker(struct qf_watch *watch, void *arg)
 		kill_worker(w, 0);
 		return;
 	}
+	qf_log_scope(w->errand->caller.log_scope);
 	rc = take_record(w, n, &e);
+	qf_log_scope(NULL);
 	if (rc == 0)
 		take_progress(w);
 	else if (rc > 0)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/deliver.h"
 #include "daemon/once.h"
 #include "daemon/roles.h"
 #include "lib/base/alloc.h"
@@ -54,6 +55,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 && strcmp(argv[1], "--once") == 0)
 		return run_once(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--deliver") == 0)
+		return qf_deliver_main(argv + 2);
 	if (argc > 1 && strcmp(argv[1], "--role") == 0)
 		return run_role(argc, argv);
 	return qf_master_main(argc, argv);

@@ -342,3 +342,10 @@ int qf_commit(
 		return commit_outside(plan, next, dialect);
 	return fail(&e);
 }
+
+int qf_commit_all(
+    struct qf_plan *plan, const struct qf_next *next, enum qf_dialect dialect)
+{
+	qf_next_hide(next);
+	return commit_outside(plan, next, dialect);
+}

@@ -23,4 +23,8 @@
 int qf_commit(
     struct qf_plan *plan, const struct qf_next *next, enum qf_dialect dialect);
 
+/* The second way for any number of them; never becomes a program. */
+int qf_commit_all(
+    struct qf_plan *plan, const struct qf_next *next, enum qf_dialect dialect);
+
 #endif

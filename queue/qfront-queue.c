@@ -7,7 +7,7 @@
  *
  * With --groups N it takes N messages, on descriptors of their own, and queues
  * all of them or none: the front end calls it so when one message has become
- * several.
+ * several. With --serve it is the store of qfrontd (queue/serve.h).
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -21,28 +21,13 @@
 #include "lib/base/paths.h"
 #include "lib/mail/qqcode.h"
 #include "lib/mail/qqguard.h"
-#include "queue/received.h"
-#include "queue/store.h"
+#include "queue/accept.h"
+#include "queue/serve.h"
 
 enum {
 	GROUPS_MAX = 64,
 	GROUPS_FD = 3 /* of the first message */
 };
-
-/* One message: where it comes from, and what is needed to log it. */
-struct group {
-	int message_fd, envelope_fd;
-	struct qf_envelope env;
-};
-
-struct job {
-	struct group *group;
-	struct qf_intake **in;
-	char (*id)[QF_ID_SIZE];
-	size_t n;
-};
-
-static const struct qf_store_ops *const store = &qf_store_dir;
 
 /* A message that is half read is none: what asks politely to end waits until
  * it is whole, and errors of writing come as errors. */
@@ -58,162 +43,65 @@ static void set_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* How many messages: 0 and one for a call as qmail-queue is called, whatever
- * its arguments are. */
+/* How many messages: one, and 0, for a call as qmail-queue is called, whatever
+ * its arguments are; 1 for --groups. */
 static int parse_arguments(
-    int argc, char **argv, struct job *job, struct qf_err *e)
+    int argc, char **argv, unsigned long long *n, struct qf_err *e)
 {
-	unsigned long long n = 0;
-
-	job->n = 1;
+	*n = 1;
 	if (argc < 2 || strcmp(argv[1], "--groups") != 0)
 		return 0;
-	if (argc != 3 || !qf_span_u64(qf_span(argv[2]), GROUPS_MAX, &n) ||
-	    n == 0)
+	if (argc != 3 || !qf_span_u64(qf_span(argv[2]), GROUPS_MAX, n) ||
+	    *n == 0)
 		return qf_fail(e, QF_EINVAL,
 		    "--groups needs one number from 1 to %d", GROUPS_MAX);
-	job->n = (size_t)n;
 	return 1;
 }
 
-static void make_groups(struct job *job, bool groups)
+static int name_fds(struct qf_accept *a, bool groups, struct qf_err *e)
 {
-	job->group = qf_realloc_array(NULL, job->n, sizeof *job->group);
-	job->in = qf_alloc(job->n * sizeof *job->in);
-	job->id = qf_alloc(job->n * sizeof *job->id);
-	for (size_t i = 0; i < job->n; i++) {
+	for (size_t i = 0; i < a->n; i++) {
 		int fd = groups ? GROUPS_FD + 2 * (int)i : STDIN_FILENO;
-
-		job->group[i] = (struct group){fd, fd + 1, QF_ENVELOPE_INIT};
-	}
-}
-
-static void free_groups(struct job *job)
-{
-	for (size_t i = 0; i < job->n; i++)
-		qf_envelope_free(&job->group[i].env);
-	free(job->group);
-	free(job->in);
-	free(job->id);
-}
-
-static int check_fds(const struct job *job, struct qf_err *e)
-{
-	for (size_t i = 0; i < job->n; i++) {
-		int rc = qf_qqguard_fd(job->group[i].message_fd, e);
+		int rc = qf_qqguard_fd(fd, e);
 
 		if (rc == 0)
-			rc = qf_qqguard_fd(job->group[i].envelope_fd, e);
+			rc = qf_qqguard_fd(fd + 1, e);
 		if (rc < 0)
 			return rc;
+		a->group[i].message = fd;
+		a->group[i].envelope = fd + 1;
 	}
 	return 0;
 }
 
-static int copy_message(struct qf_intake *in, int fd, struct qf_err *e)
-{
-	static char chunk[QF_IO_CHUNK];
-	ssize_t n;
-
-	while ((n = qf_read(fd, chunk, sizeof chunk)) > 0) {
-		int rc = store->write(in, chunk, (size_t)n, e);
-
-		if (rc < 0)
-			return rc;
-	}
-	if (n < 0)
-		return qf_fail_sys(e, QF_EREAD, "can not read the message");
-	return 0;
-}
-
-static int take_message(struct qf_store *st, struct group *g,
-    struct qf_intake **in, struct qf_err *e)
-{
-	struct qf_buf received = QF_BUF_INIT;
-	int rc;
-
-	/* Before there is a file: looking up the user may end the process. */
-	qf_received_now(&received, getuid());
-	if ((rc = store->begin(st, in, e)) == 0 &&
-	    (rc = store->write(*in, received.s, received.len, e)) == 0 &&
-	    (rc = copy_message(*in, g->message_fd, e)) == 0)
-		rc = qf_envelope_read(&g->env, g->envelope_fd, e);
-	qf_buf_free(&received);
-	return rc;
-}
-
-static void log_group(const struct group *g, const char *id)
-{
-	const char *why = qf_attrs_get(&g->env.attrs, "HOLD");
-
-	if (why != NULL)
-		qf_log(QF_LOG_INFO, "held", QF_KS("id", id),
-		    QF_KS("from", qf_envelope_sender(&g->env)),
-		    QF_KU("rcpts", g->env.nrcpt), QF_KD("qp", getpid()),
-		    QF_KS("reason", why));
-	else
-		qf_log(QF_LOG_INFO, "queued", QF_KS("id", id),
-		    QF_KS("from", qf_envelope_sender(&g->env)),
-		    QF_KU("rcpts", g->env.nrcpt), QF_KD("qp", getpid()));
-}
-
-/* Once it has begun it ends: the alarm must not turn messages that are queued
- * into a failure. */
-static int commit(struct job *job, struct qf_err *e)
-{
-	sigset_t alarms;
-	int rc = 0;
-
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	sigprocmask(SIG_BLOCK, &alarms, NULL);
-	for (size_t i = 0; i < job->n && rc == 0; i++)
-		rc = store->prepare(job->in[i], &job->group[i].env,
-		    (long)getuid(), (long)getpid(), e);
-	if (rc == 0)
-		rc = store->publish(job->in, job->n, job->id, e);
-	if (rc < 0)
-		return rc;
-	/* Too little memory to log it is no reason to say it failed. */
-	qf_alloc_exit_code(0);
-	for (size_t i = 0; i < job->n; i++)
-		log_group(&job->group[i], job->id[i]);
-	return 0;
-}
-
-static int take_all(struct qf_store *st, struct job *job, struct qf_err *e)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < job->n && rc == 0; i++)
-		rc = take_message(st, &job->group[i], &job->in[i], e);
-	if (rc == 0)
-		rc = commit(job, e);
-	for (size_t i = 0; i < job->n; i++)
-		store->abort(&job->in[i]);
-	return rc;
-}
-
-static int run(struct job *job, struct qf_err *e)
+static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 {
 	struct qf_store *st = NULL;
-	int rc = check_fds(job, e);
+	int rc = name_fds(a, groups, e);
 
 	if (rc < 0)
 		return rc;
 	qf_open_std();
+	a->uid = getuid();
+	a->pid = (long)getpid();
 	if ((rc = qf_qqguard_start(e)) < 0 ||
-	    (rc = store->open(&st, qf_dir(QF_DIR_QUEUE), QF_STORE_INTAKE, e)) <
-		0)
+	    (rc = qf_store_dir.open(
+		 &st, qf_dir(QF_DIR_QUEUE), QF_STORE_INTAKE, e)) < 0)
 		return rc;
-	rc = take_all(st, job, e);
-	store->close(&st);
-	return rc;
+	rc = qf_accept_all(st, a, e);
+	qf_store_dir.close(&st);
+	if (rc < 0)
+		return rc;
+	/* Too little memory to log it is no reason to say it failed. */
+	qf_alloc_exit_code(0);
+	qf_accept_log(a);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct job job = {0};
+	unsigned long long n;
+	struct qf_accept a;
 	struct qf_err e = {0};
 	int rc;
 
@@ -222,10 +110,12 @@ int main(int argc, char **argv)
 	set_signals();
 	qf_log_open_env("qfront-queue",
 	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
-	if ((rc = parse_arguments(argc, argv, &job, &e)) >= 0) {
-		make_groups(&job, rc > 0);
-		rc = run(&job, &e);
-		free_groups(&job);
+	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
+		return qf_serve_main();
+	if ((rc = parse_arguments(argc, argv, &n, &e)) >= 0) {
+		qf_accept_init(&a, (size_t)n);
+		rc = run(&a, rc > 0, &e);
+		qf_accept_free(&a);
 	}
 	if (rc < 0)
 		qf_log_err("message not queued", &e);

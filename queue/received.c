@@ -38,10 +38,10 @@ void qf_received_format(
 }
 
 /* One question to the user database, not one for each account of qmail. */
-void qf_received_now(struct qf_buf *out, uid_t uid)
+void qf_received_now(struct qf_buf *out, uid_t uid, long pid)
 {
 	const struct passwd *pw = getpwuid(uid);
 
-	qf_received_format(out, uid, pw != NULL ? pw->pw_name : NULL,
-	    (long)getpid(), qf_clock_wall());
+	qf_received_format(
+	    out, uid, pw != NULL ? pw->pw_name : NULL, pid, qf_clock_wall());
 }

@@ -17,7 +17,7 @@
 void qf_received_format(
     struct qf_buf *out, uid_t uid, const char *account, long pid, int64_t now);
 
-/* The same for a message that uid hands to this process now. */
-void qf_received_now(struct qf_buf *out, uid_t uid);
+/* The same for a message that uid hands to process pid now. */
+void qf_received_now(struct qf_buf *out, uid_t uid, long pid);
 
 #endif

@@ -51,24 +51,47 @@ static void set_signals(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-int qf_qqguard_start(struct qf_err *e)
+static int read_death(unsigned long long *seconds, struct qf_err *e)
 {
 	const char *death = qf_env("DEATH");
-	unsigned long long seconds = QF_DEATH_DEFAULT;
-	bool good = death == NULL ||
-		    (qf_span_u64(qf_span(death), QF_DEATH_MAX, &seconds) &&
-			seconds > 0);
-	unsigned left;
 
-	if (!good)
-		seconds = QF_DEATH_DEFAULT;
+	*seconds = QF_DEATH_DEFAULT;
+	if (death == NULL ||
+	    (qf_span_u64(qf_span(death), QF_DEATH_MAX, seconds) &&
+		*seconds > 0))
+		return 0;
+	*seconds = QF_DEATH_DEFAULT;
+	return qf_fail(e, QF_ECONF, "DEATH=%s: give seconds, 1 to %d", death,
+	    QF_DEATH_MAX);
+}
+
+/* One that runs already, of the program that became us, goes on. */
+static void start_clock(unsigned seconds)
+{
+	unsigned left = alarm(seconds);
+
+	if (left > 0 && left < seconds)
+		alarm(left);
+}
+
+int qf_qqguard_clock(struct qf_err *e)
+{
+	unsigned long long seconds;
+	int rc = read_death(&seconds, e);
+
+	signal(SIGALRM, die_late);
+	start_clock((unsigned)seconds);
+	return rc;
+}
+
+int qf_qqguard_start(struct qf_err *e)
+{
+	unsigned long long seconds;
+	int rc = read_death(&seconds, e);
+
 	set_signals();
-	left = alarm(0);
-	alarm(left > 0 && left < seconds ? left : (unsigned)seconds);
-	if (!good)
-		return qf_fail(e, QF_ECONF, "DEATH=%s: give seconds, 1 to %d",
-		    death, QF_DEATH_MAX);
-	return 0;
+	start_clock((unsigned)seconds);
+	return rc;
 }
 
 void qf_qqguard_stop(void)

@@ -20,6 +20,8 @@ enum {
 /* QF_ECONF when DEATH is no number of seconds from 1 to QF_DEATH_MAX; the
  * default bounds the run then. */
 int qf_qqguard_start(struct qf_err *e);
+/* The clock alone, for a program that must be quick. */
+int qf_qqguard_clock(struct qf_err *e);
 /* Without clock, and with default signals for bugs: for a child that is to die
  * of them. */
 void qf_qqguard_stop(void);

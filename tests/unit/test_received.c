@@ -63,7 +63,7 @@ static void test_now(void **state)
 	    "5 Nov 2026 09:05:07 -0000\n",
 	    (long)getpid());
 	qf_clock_source(fake_clock);
-	qf_received_now(&b, 4200000000u);
+	qf_received_now(&b, 4200000000u, (long)getpid());
 	qf_clock_source(NULL);
 	assert_string_equal(b.s, want);
 	qf_buf_free(&b);
