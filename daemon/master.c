@@ -80,14 +80,13 @@ static int start_program(struct master *m, enum qf_role role,
 	bool store = role == QF_ROLE_STORE;
 	char *argv[] = {
 	    NULL, (char[]){"--role"}, (char *)qf_role_name(role), NULL};
+	char *const store_argv[] = {NULL, (char[]){"--serve"}, NULL};
 	const struct qf_child_fd fds[] = {{STDERR_FILENO, STDERR_FILENO},
 	    {QF_ROLE_FD, sock}, {QF_LISTEN_FD, m->listener.fd}};
 	int rc;
 
-	if (store) {
-		argv[1] = (char[]){"--serve"};
-		argv[2] = NULL;
-	}
+	if (store)
+		memcpy(argv, store_argv, sizeof store_argv);
 	qf_dir_join(&path, QF_DIR_SBIN, store ? "qfront-queue" : "qfrontd");
 	argv[0] = path.s;
 	rc = qf_child_start(child,
