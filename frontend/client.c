@@ -196,8 +196,8 @@ static int dial(struct qf_client *c, struct qf_err *e)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	bool set_id = getauxval(AT_SECURE) != 0;
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
+	uid_t uid = set_id ? geteuid() : 0;
+	gid_t gid = set_id ? getegid() : 0;
 	int rc, why;
 
 	if (strlen(c->socket) >= sizeof to.sun_path)

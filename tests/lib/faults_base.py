@@ -41,14 +41,20 @@ def kill_children():
         return
 
 
-def run(argv, env, files):
+def client():
+    """The front end that loads a fault: the installed one may be static."""
+    twin = os.environ["SBIN"] + "/.qfront-dynamic"
+    return twin if os.path.exists(twin) else os.environ["SBIN"] + "/qfront"
+
+
+def run(argv, env, files, program=None):
     """Exit code or -signal, once all processes have ended. files: descriptor
     -> (path, flags)."""
     actions = [(os.POSIX_SPAWN_OPEN, fd, path, flags, 0o600)
                for fd, (path, flags) in files.items()]
     signal.alarm(PATIENCE)
     try:
-        pid = os.posix_spawn(argv[0], argv, env, file_actions=actions)
+        pid = os.posix_spawn(program or argv[0], argv, env, file_actions=actions)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         while True:
             os.waitpid(-1, 0)
