@@ -1,8 +1,8 @@
 /*
  * One message and its caller: from the connection to the last answer.
  *
- *	reading ─▶ copying ─▶ filtering ─▶ committing ─▶ done
- *	           (where its bytes        └▶ reporting ─▶ committing
+ *	reading --> copying --> filtering -+-> committing --> done
+ *	           (where its bytes        +-> reporting --> committing
  *	            could change)             (an outside queue, and something
  *	                                       is held in ours)
  */

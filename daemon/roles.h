@@ -7,10 +7,10 @@
  * it again when it ends, and hands the dispatcher the sockets of the others.
  * Only it can, when it was started as root.
  *
- *	master ── dispatcher     owns requests; no plugins, no keys
- *	       ├─ zygote filter ── workers    (a new pair with each generation)
- *	       ├─ zygote sign ──── workers
- *	       └─ qfront-queue --serve ...    the store
+ *	master -+- dispatcher         owns requests; no plugins, no keys
+ *	        +- zygote filter --- workers  (a new pair with
+ *	        +- zygote sign ----- workers   each generation)
+ *	        +- qfront-queue --serve       the store, several
  *
  * All are `qfrontd --role NAME`, but the store. A record between master and
  * dispatcher is a struct qf_role_note over a SOCK_SEQPACKET pair; the

@@ -60,8 +60,7 @@ static int seal_bytes(const char *p, size_t n, struct qf_err *e)
 
 	if (fd < 0)
 		return qf_fail_sys(e, QF_EWRITE, "no place for the message");
-	if ((n > 0 && write(fd, p, n) != (ssize_t)n) ||
-	    fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+	if (qf_write_all(fd, p, n) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
 		qf_fail_sys(e, QF_EWRITE, "keeping the message");
 		close(fd);
 		return e->rc;

@@ -36,19 +36,15 @@ static void set_bug_signals(void (*handler)(int))
 #endif
 }
 
-/* The clock must tick whatever the caller blocks, and errors of writing come as
- * errors. */
-static void set_signals(void)
+/* The clock must tick whatever the caller blocks. */
+static void hear_clock(void)
 {
 	sigset_t late;
 
-	set_bug_signals(die_of_bug);
 	signal(SIGALRM, die_late);
 	sigemptyset(&late);
 	sigaddset(&late, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &late, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 }
 
 static int read_death(unsigned long long *seconds, struct qf_err *e)
@@ -79,7 +75,7 @@ int qf_qqguard_clock(struct qf_err *e)
 	unsigned long long seconds;
 	int rc = read_death(&seconds, e);
 
-	signal(SIGALRM, die_late);
+	hear_clock();
 	start_clock((unsigned)seconds);
 	return rc;
 }
@@ -89,7 +85,11 @@ int qf_qqguard_start(struct qf_err *e)
 	unsigned long long seconds;
 	int rc = read_death(&seconds, e);
 
-	set_signals();
+	set_bug_signals(die_of_bug);
+	/* Errors of writing come as errors. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	hear_clock();
 	start_clock((unsigned)seconds);
 	return rc;
 }

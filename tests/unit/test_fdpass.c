@@ -76,7 +76,7 @@ static void send_raw(const int *fds, size_t n, size_t bytes)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(32 * sizeof(int))];
+		char bytes[CMSG_SPACE((QF_FDPASS_MAX + 4) * sizeof(int))];
 	} control = {0};
 	struct iovec iov = {.iov_base = (void *)"x", .iov_len = bytes};
 	struct msghdr msg = {.msg_iov = &iov,
