@@ -50,6 +50,15 @@ static void tag(const struct qf_stage *s, struct qf_msg *m,
 	    &m->edits, &m->txn->message, 0, QF_TAG_FIELD, value);
 }
 
+void qf_cap_mark_passed(
+    const struct qf_stage *s, struct qf_txn *t, const struct qf_judgement *j)
+{
+	struct qf_msg m = {.txn = t, .stage = s};
+
+	tag(s, &m, j, QF_BROKEN);
+	qf_msg_commit(&m);
+}
+
 static bool lower_fates(const struct qf_stage *s, struct qf_fates *f)
 {
 	bool any = false;

@@ -86,12 +86,16 @@ static void apply_onerror(const struct qf_stage *s, struct qf_judgement *j)
 }
 
 /* The shadow of a stage is seen in the log, and nowhere else. */
-static void settle_broken(const struct qf_stage *s, struct qf_judgement *j)
+static void settle_broken(
+    struct qf_worker *w, const struct qf_stage *s, struct qf_judgement *j)
 {
-	if (s->shadow)
+	if (s->shadow) {
 		*j = (struct qf_judgement){.class_ = QF_PASS};
-	else
-		apply_onerror(s, j);
+		return;
+	}
+	apply_onerror(s, j);
+	if (j->class_ == QF_PASS)
+		qf_cap_mark_passed(s, &w->txn, j);
 }
 
 static void count_edits(const struct qf_msg *m, struct qf_trace *t)
@@ -152,7 +156,7 @@ static void call(struct qf_worker *w, const struct qf_stage *s,
 		if (broken != NULL)
 			snprintf(out->text, sizeof out->text, "%s", broken);
 		qf_msg_rollback(&m);
-		settle_broken(s, out);
+		settle_broken(w, s, out);
 		return;
 	}
 	if (s->shadow) {
@@ -194,7 +198,7 @@ void qf_worker_judge_preset(struct qf_worker *w, const struct qf_stage *s,
 	*j = (struct qf_judgement){
 	    .class_ = QF_BROKEN, .category = (uint32_t)category};
 	snprintf(j->text, sizeof j->text, "%s", why_preset(j->category));
-	settle_broken(s, j);
+	settle_broken(w, s, j);
 }
 
 /* Has the plugin left enough of them for the worker to send its result? */

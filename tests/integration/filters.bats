@@ -127,7 +127,9 @@ nobody_left() {
 	[[ $log == *'line that can not be made: \"From me\"'* ]]
 	control chain 'filter command="echo From me; cat" onerror=pass'
 	send
-	untouched
+	[ "$status" -eq 0 ]
+	passed_marked filter got.message m
+	cmp e got.envelope
 }
 
 @test "exit codes of FILTERARGS mean what they mean to qmail-multi" {
@@ -286,7 +288,9 @@ nobody_left() {
 	[[ $log == *'it did not end in time'* || $log == *'timed out'* ]]
 	control chain 'filter command=hang timeout=1 onerror=pass'
 	send
-	untouched
+	[ "$status" -eq 0 ]
+	passed_marked filter got.message m
+	cmp e got.envelope
 	nobody_left
 }
 
@@ -342,7 +346,9 @@ nobody_left() {
 	nothing_queued
 	control chain 'filter command="exec half" onerror=pass'
 	send
-	untouched
+	[ "$status" -eq 0 ]
+	passed_marked filter got.message m
+	cmp e got.envelope
 }
 
 @test "large messages, much noise and filters that do not read" {
@@ -482,7 +488,9 @@ judge() {
 	nothing_queued
 	control chain 'spam engine=command command=hang timeout=1 onerror=pass'
 	send
-	untouched
+	[ "$status" -eq 0 ]
+	passed_marked spam got.message m
+	cmp e got.envelope
 	control chain 'spam engine=rspamd'
 	send
 	[ "$status" -eq 55 ]

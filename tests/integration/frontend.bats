@@ -278,7 +278,8 @@ nothing_queued() {
 		control chain "misbehave do=$do onerror=pass"
 		send
 		[ "$status" -eq 0 ]
-		untouched
+		passed_marked misbehave got.message m
+		cmp e got.envelope
 		rm got.message
 		control chain "misbehave do=$do onerror=reject"
 		send
@@ -301,7 +302,8 @@ nothing_queued() {
 	send
 	[ "$status" -eq 0 ]
 	[ "$(grep -c '^X-Trace: mark$' got.message)" -eq 2 ]
-	tail -n +3 got.message | cmp - m
+	[[ $(sed -n 2p got.message) == 'X-Qfront-Tag: '*' broken misbehave@b' ]]
+	tail -n +4 got.message | cmp - m
 }
 
 @test "keys and parsers never share a process" {

@@ -74,6 +74,13 @@ envelope() {
 	printf '\0'
 }
 
+# passed_marked STAGE FILE ORIGINAL: FILE is the message ORIGINAL with the mark
+# of a stage that broke on top, and nothing else.
+passed_marked() {
+	[[ $(head -n 1 "$2") =~ ^X-Qfront-Tag:\ [a-z]+\ broken\ $1$ ]] &&
+		tail -n +2 "$2" | cmp - "$3"
+}
+
 # inject MESSAGE-FILE ENVELOPE-FILE [ARGUMENT...]: one run of qfront.
 inject() {
 	local msg=$1 env=$2
