@@ -10,13 +10,15 @@ class Batch:
     """One run of the driver: its callers' messages."""
 
     def __init__(self, lines):
-        self.rate = 0.0
         self.times = []
-        for line in lines:
-            n, us, *each = (int(word) for word in line.split())
-            # Callers do not end together: each has its own time.
-            self.rate += n * 1e6 / us
+        last = 0
+        for row in lines:
+            _, us, *each = (int(word) for word in row.split())
             self.times += each
+            last = max(last, us)
+        # Until the last one is done. What some callers would have gained by
+        # being served first is no throughput.
+        self.rate = len(self.times) * 1e6 / last
 
     def median(self):
         return statistics.median(self.times)
@@ -111,6 +113,8 @@ def text(result):
     yield (f"qfront {o['commit']}{' with changes' if o['changed'] else ''} "
            f"of {o['date']}, {o['cpus']} CPUs, {o['kernel']} {o['machine']}, "
            f"seed {result['seed']}")
+    if result["quick"]:
+        yield "Quick: these numbers mean nothing."
     cells = {}
     for row in result["rows"]:
         cells.setdefault((row["size"], row["callers"]), []).append(row)
