@@ -226,7 +226,9 @@ static void worker_gone(struct qf_pool_worker *w, int status)
 			qf_fail(&e, QF_ECRASH, "the message was not copied");
 			finish_errand(errand, QF_ECRASH, &none, &e);
 		} else {
+			qf_log_scope(errand->caller.log_scope);
 			qf_job_log_failure(&errand->job, w->why, status);
+			qf_log_scope(NULL);
 			qf_fail(&e, QF_ECRASH, "a worker ended");
 			finish_errand(errand, w->why == QF_ETIME ? QF_ETIME : 0,
 			    &none, &e);

@@ -13,7 +13,7 @@ static void open_stage(struct qf_warm *warm, const struct qf_chain *chain,
     const struct qf_stage *s)
 {
 	enum qf_live_kind kind = warm->kind;
-	struct qf_live live;
+	struct qf_warm_stage *k;
 	struct qf_err e;
 	bool cold;
 	int rc;
@@ -22,15 +22,19 @@ static void open_stage(struct qf_warm *warm, const struct qf_chain *chain,
 	if (s->noted && (s->flags & QF_FLAG_SECRET ? QF_LIVE_SECRET
 						   : QF_LIVE_PLAIN) != kind)
 		return;
-	rc = qf_live_open(&live, &warm->policy.ctl, chain, s, &kind, &cold,
+	/* It stays where it is: a plugin keeps the address of its settings. */
+	k = qf_alloc(sizeof *k);
+	k->stage = s;
+	rc = qf_live_open(&k->live, &warm->policy.ctl, chain, s, &kind, &cold,
 	    &warm->problems, &e);
 	if (rc < 0 && warm->problems.count == 0)
 		qf_problem_err(&warm->problems, &e);
-	if (rc <= 0)
+	if (rc <= 0) {
+		free(k);
 		return;
-	warm->kept =
-	    qf_realloc_array(warm->kept, warm->n + 1, sizeof *warm->kept);
-	warm->kept[warm->n++] = (struct qf_warm_stage){s, live};
+	}
+	warm->kept = qf_realloc_array(warm->kept, warm->n + 1, sizeof(void *));
+	warm->kept[warm->n++] = k;
 }
 
 int qf_warm_open(struct qf_warm *warm, enum qf_live_kind kind)
@@ -50,8 +54,10 @@ int qf_warm_open(struct qf_warm *warm, enum qf_live_kind kind)
 
 void qf_warm_close(struct qf_warm *warm)
 {
-	for (size_t i = 0; i < warm->n; i++)
-		qf_live_close(&warm->kept[i].live);
+	for (size_t i = 0; i < warm->n; i++) {
+		qf_live_close(&warm->kept[i]->live);
+		free(warm->kept[i]);
+	}
 	free(warm->kept);
 	qf_strv_free(&warm->pinned);
 	qf_policy_free(&warm->policy);
@@ -62,7 +68,7 @@ struct qf_live *qf_warm_find(
     const struct qf_warm *warm, const struct qf_stage *stage)
 {
 	for (size_t i = 0; i < warm->n; i++) {
-		struct qf_warm_stage *k = &warm->kept[i];
+		struct qf_warm_stage *k = warm->kept[i];
 
 		if (k->stage == stage)
 			return qf_live_is_overridden(&k->live) ? NULL

@@ -22,7 +22,7 @@ struct qf_warm {
 	struct qf_policy policy;
 	enum qf_live_kind kind;
 	struct qf_problems problems;
-	struct qf_warm_stage *kept;
+	struct qf_warm_stage **kept;
 	size_t n;
 	struct qf_strv pinned; /* plugins that stay loaded for other reasons */
 };

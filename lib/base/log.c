@@ -129,10 +129,10 @@ void qf_log_kv(int level, const char *event, const struct qf_kv *kv)
 		qf_buf_addf(&b, "%s[%ld]: %s: ", log_program, (long)getpid(),
 		    level_name[level]);
 	qf_buf_adds(&b, event);
-	if (log_scope[0] != '\0')
-		qf_buf_addf(&b, " run=%s", log_scope);
 	for (; kv->key != NULL; kv++)
 		add_field(&b, kv);
+	if (log_scope[0] != '\0')
+		qf_buf_addf(&b, " run=%s", log_scope);
 	if (log_target == QF_LOG_TO_SYSLOG) {
 		syslog(level_syslog[level], "%s", b.s);
 	} else {

@@ -192,3 +192,8 @@ skip_under_valgrind() {
 skip_under_sanitizers() {
 	[[ -z ${QF_SANITIZED-} ]] || skip "$1; the other builds run it"
 }
+
+# For what a daemon does otherwise (tests/lib/warm).
+skip_when_warm() {
+	[[ -z ${QF_WARM-} ]] || skip "$1"
+}
