@@ -182,7 +182,7 @@ static void stop(struct qf_dispatcher *d)
 {
 	d->stopping = true;
 	/* Who has connected is served; the others find nobody. */
-	if (d->socket.loop != NULL)
+	for (int i = 0; i < ACCEPTS && d->socket.loop != NULL; i++)
 		d->socket.ready(&d->socket, d);
 	qf_loop_remove(&d->socket);
 	qf_close(&d->socket.fd);

@@ -90,6 +90,7 @@ static int lock_place(struct qf_listener *l, const char *path, struct qf_err *e)
 static int bind_place(struct qf_listener *l, const char *path, struct qf_err *e)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct stat st;
 	mode_t was;
 	int rc;
 
@@ -101,6 +102,11 @@ static int bind_place(struct qf_listener *l, const char *path, struct qf_err *e)
 	if (l->fd < 0)
 		return qf_fail_sys(e, QF_EPIPE, "socket");
 	/* The lock says that nobody of ours listens there. */
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return qf_fail(e, QF_EINVAL,
+		    "%s is there and is no socket; remove it, or give another "
+		    "--socket",
+		    path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return qf_fail_sys(e, QF_EPIPE, "unlink %s", path);
 	was = umask(0111);

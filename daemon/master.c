@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -37,6 +38,8 @@ enum {
 	PAUSE_MAX_MS = 10000,
 	STEADY_MS = 60000, /* who lived so long did not fail at once */
 	DRAIN_MS = 300000,
+	END_MS = 10000,   /* for what has nothing left to do */
+	LOAD_MS = 120000, /* signatures of viruses take their time */
 	ZYGOTES_MAX = 64
 };
 
@@ -68,6 +71,8 @@ struct master {
 	int signals, changes;
 	uint32_t generation;
 	int64_t reload_at, reload_pause, drain_until;
+	int64_t load_until; /* QF_NEVER: no generation is loading */
+	bool again;         /* one more when it has loaded */
 	bool served, stopping, failed;
 };
 
@@ -94,9 +99,7 @@ static int start_program(struct master *m, enum qf_role role,
 		.argv = argv,
 		.fds = fds,
 		.nfds = role == QF_ROLE_DISPATCHER ? 3 : 2,
-		.change_user = m->users.change,
-		.uid = m->users.of[role].uid,
-		.gid = m->users.of[role].gid,
+		.user = m->users.change ? &m->users.of[role] : NULL,
 		.bound = true},
 	    e);
 	if (rc == 0)
@@ -206,6 +209,7 @@ static void start_generation(struct master *m, const char *why)
 		m->reload_at = qf_deadline_in(PAUSE_MAX_MS);
 	} else {
 		tell_dispatcher(m, QF_NOTE_GENERATION, m->generation, pair, 2);
+		m->load_until = qf_deadline_in(LOAD_MS);
 	}
 	qf_close(&pair[0]);
 	qf_close(&pair[1]);
@@ -252,13 +256,42 @@ static void kill_all(struct master *m, int sig)
 		if (m->zygote[i].child.pid != 0)
 			kill(m->zygote[i].child.pid, sig);
 	}
+	if (m->dispatcher.child.pid != 0)
+		kill(m->dispatcher.child.pid, sig);
+}
+
+static bool is_role(void *arg, pid_t pid)
+{
+	const struct master *m = arg;
+	bool known = pid == m->dispatcher.child.pid;
+
+	for (size_t i = 0; i < m->nstores; i++)
+		known |= pid == m->store[i].child.pid;
+	for (size_t i = 0; i < ZYGOTES_MAX; i++)
+		known |= pid == m->zygote[i].child.pid;
+	return known;
+}
+
+static bool has_children(const struct master *m)
+{
+	bool any = m->dispatcher.child.pid != 0;
+
+	for (size_t i = 0; i < m->nstores; i++)
+		any |= m->store[i].child.pid != 0;
+	for (size_t i = 0; i < ZYGOTES_MAX; i++)
+		any |= m->zygote[i].child.pid != 0;
+	return any;
 }
 
 static void dispatcher_ended(struct master *m)
 {
 	qf_close(&m->control);
-	if (m->stopping)
+	m->load_until = QF_NEVER;
+	if (m->stopping) {
+		/* The others end when they find nobody to talk to. */
+		m->drain_until = qf_deadline_in(END_MS);
 		return;
+	}
 	/* The others talk to one that is no more. A store ends by itself when
 	 * it has done what it does. */
 	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
@@ -299,14 +332,14 @@ static void reap(struct master *m)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		child_ended(m, pid, status);
+	/* What a zygote that was killed has left behind. */
+	qf_child_kill_strays(is_role, m);
 }
 
 static void stop(struct master *m)
 {
 	if (m->stopping) { /* told twice */
 		kill_all(m, SIGKILL);
-		if (m->dispatcher.child.pid != 0)
-			kill(m->dispatcher.child.pid, SIGKILL);
 		return;
 	}
 	m->stopping = true;
@@ -317,6 +350,17 @@ static void stop(struct master *m)
 }
 
 /* Notes of the dispatcher. */
+
+/* It serves, or has failed: the next one may come. */
+static void loaded(struct master *m, uint32_t generation)
+{
+	if (generation != m->generation)
+		return;
+	m->load_until = QF_NEVER;
+	if (m->again)
+		m->reload_at = qf_clock_mono();
+	m->again = false;
+}
 
 static void say_ready(struct master *m, uint32_t generation)
 {
@@ -373,6 +417,8 @@ static void hear_dispatcher(struct master *m)
 		return;
 	}
 	note.text[sizeof note.text - 1] = '\0';
+	if (note.kind != QF_NOTE_WANT)
+		loaded(m, note.generation);
 	if (note.kind == QF_NOTE_READY)
 		say_ready(m, note.generation);
 	else if (note.kind == QF_NOTE_FAILED)
@@ -420,6 +466,10 @@ static void reload(struct master *m, const char *why)
 
 	if (m->control < 0)
 		return;
+	if (m->load_until != QF_NEVER) {
+		m->again = true;
+		return;
+	}
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 	    qf_clock_mono_us());
 	qf_notify(text);
@@ -441,6 +491,19 @@ static void hear_signals(struct master *m)
 	reap(m);
 }
 
+/* The dispatcher hears of it by the end of the zygotes. */
+static void give_up_loading(struct master *m)
+{
+	m->load_until = QF_NEVER;
+	qf_log(QF_LOG_ERROR, "generation did not load in time; killed",
+	    QF_KU("generation", m->generation), QF_KD("ms", LOAD_MS));
+	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
+		if (m->zygote[i].child.pid != 0 &&
+		    m->zygote[i].generation == m->generation)
+			kill(m->zygote[i].child.pid, SIGKILL);
+	}
+}
+
 static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -452,7 +515,7 @@ static int64_t next_deadline(const struct master *m)
 
 	if (m->stopping)
 		return m->drain_until;
-	at = sooner(at, m->dispatcher.again);
+	at = sooner(sooner(at, m->dispatcher.again), m->load_until);
 	for (size_t i = 0; i < m->nstores && m->control >= 0; i++)
 		at = sooner(at, m->store[i].again);
 	return at;
@@ -478,6 +541,8 @@ static void do_what_is_due(struct master *m)
 		if (is_due(m->store[i].again))
 			start_store(m, &m->store[i]);
 	}
+	if (is_due(m->load_until))
+		give_up_loading(m);
 	if (is_due(m->reload_at)) {
 		m->reload_at = QF_NEVER;
 		reload(m, "changed files");
@@ -486,7 +551,7 @@ static void do_what_is_due(struct master *m)
 
 static void serve(struct master *m)
 {
-	while (!m->stopping || m->dispatcher.child.pid != 0) {
+	while (!m->stopping || has_children(m)) {
 		struct pollfd p[] = {{.fd = m->signals, .events = POLLIN},
 		    {.fd = m->changes, .events = POLLIN},
 		    {.fd = m->control, .events = POLLIN}};
@@ -595,7 +660,8 @@ static void init(struct master *m)
 	    .signals = -1,
 	    .changes = -1,
 	    .reload_at = QF_NEVER,
-	    .drain_until = QF_NEVER};
+	    .drain_until = QF_NEVER,
+	    .load_until = QF_NEVER};
 	for (size_t i = 0; i < STORES_MAX; i++)
 		m->store[i] = (struct slot){.role = QF_ROLE_STORE,
 		    .child = QF_CHILD_NONE,
@@ -616,9 +682,9 @@ static int run(struct master *m)
 	/* Clients of our own go by the same door. */
 	setenv("QFRONT_SOCKET", m->socket_path, 1);
 	watch_changes(m);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	start_dispatcher(m);
 	serve(m);
-	kill_all(m, SIGTERM);
 	return m->failed ? 78 : 0;
 }
 
@@ -629,6 +695,7 @@ int qf_master_main(int argc, char **argv)
 
 	(void)argc;
 	init(&m);
+	qf_notify_open();
 	if (take_options(&m, argv) < 0)
 		return 64;
 	if (m.socket_path == NULL)
@@ -642,5 +709,6 @@ int qf_master_main(int argc, char **argv)
 	code = run(&m);
 	qf_listen_close(&m.listener);
 	qf_ctl_close(&m.ctl);
+	qf_users_free(&m.users);
 	return code;
 }

@@ -1,5 +1,6 @@
 #include "daemon/users.h"
 
+#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -26,6 +27,26 @@ const char *qf_role_name(enum qf_role role)
 	return roles[role].name;
 }
 
+/* With the groups that the user database gives him. */
+static void set_ids(
+    struct qf_child_user *u, uid_t uid, gid_t gid, const char *name)
+{
+	int n = 0;
+	gid_t *groups;
+
+	if (name != NULL)
+		getgrouplist(name, gid, NULL, &n);
+	if (n < 1)
+		n = 1;
+	groups = qf_alloc((size_t)n * sizeof *groups);
+	groups[0] = gid;
+	if (name != NULL && getgrouplist(name, gid, groups, &n) < 0)
+		n = 1;
+	free((void *)u->groups);
+	*u = (struct qf_child_user){
+	    .uid = uid, .gid = gid, .groups = groups, .ngroups = (size_t)n};
+}
+
 static int set_user(struct qf_users *u, enum qf_role role, const char *user,
     const char *where, struct qf_err *e)
 {
@@ -34,8 +55,9 @@ static int set_user(struct qf_users *u, enum qf_role role, const char *user,
 
 	if (qf_span_u64(qf_span(user), INT_MAX, &number)) {
 		pw = getpwuid((uid_t)number);
-		u->of[role].uid = (uid_t)number;
-		u->of[role].gid = pw != NULL ? pw->pw_gid : (gid_t)number;
+		set_ids(&u->of[role], (uid_t)number,
+		    pw != NULL ? pw->pw_gid : (gid_t)number,
+		    pw != NULL ? pw->pw_name : NULL);
 		return 0;
 	}
 	pw = getpwnam(user);
@@ -45,8 +67,7 @@ static int set_user(struct qf_users *u, enum qf_role role, const char *user,
 		    "with: useradd --system --no-create-home --shell "
 		    "/usr/sbin/nologin %s",
 		    where, user, roles[role].name, user);
-	u->of[role].uid = pw->pw_uid;
-	u->of[role].gid = pw->pw_gid;
+	set_ids(&u->of[role], pw->pw_uid, pw->pw_gid, pw->pw_name);
 	return 0;
 }
 
@@ -90,10 +111,8 @@ static int find_queue_owner(struct qf_users *u, struct qf_err *e)
 	if (stat(mess.s, &st) < 0)
 		rc = qf_fail_sys(e, QF_ECONF,
 		    "%s: make a queue with `qfrontctl queue init`", mess.s);
-	else {
-		u->of[QF_ROLE_STORE].uid = st.st_uid;
-		u->of[QF_ROLE_STORE].gid = st.st_gid;
-	}
+	else
+		set_ids(&u->of[QF_ROLE_STORE], st.st_uid, st.st_gid, NULL);
 	qf_buf_free(&mess);
 	return rc;
 }
@@ -120,4 +139,11 @@ int qf_users_load(
 		rc = find_queue_owner(u, e);
 	qf_lines_free(&lines);
 	return rc < 0 ? rc : 0;
+}
+
+void qf_users_free(struct qf_users *u)
+{
+	for (size_t i = 0; i < QF_ROLES; i++)
+		free((void *)u->of[i].groups);
+	*u = (struct qf_users){0};
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/base/child.h"
 #include "lib/base/ctl.h"
 
 enum qf_role {
@@ -19,15 +20,13 @@ enum qf_role {
 
 struct qf_users {
 	bool change; /* we are root; else all are who we are */
-	struct {
-		uid_t uid;
-		gid_t gid;
-	} of[QF_ROLES];
+	struct qf_child_user of[QF_ROLES];
 };
 
 /* QF_ECONF when a user is missing, or the file says what can not be. */
 int qf_users_load(
     struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e);
+void qf_users_free(struct qf_users *u);
 
 const char *qf_role_name(enum qf_role role);
 

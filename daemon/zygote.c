@@ -230,23 +230,15 @@ static struct worker **find_pid(struct zygote *z, pid_t pid)
 	return at;
 }
 
+static bool is_worker(void *arg, pid_t pid)
+{
+	return *find_pid(arg, pid) != NULL;
+}
+
 /* Kills what workers have left behind, wherever it hid: it is our child now. */
 static void kill_strays(struct zygote *z)
 {
-	char path[64];
-	FILE *f;
-	int pid;
-
-	snprintf(
-	    path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
-	f = fopen(path, "re");
-	if (f == NULL)
-		return;
-	while (fscanf(f, "%d", &pid) == 1) {
-		if (*find_pid(z, pid) == NULL)
-			kill(pid, SIGKILL);
-	}
-	fclose(f);
+	qf_child_kill_strays(is_worker, z);
 }
 
 static void bury(struct zygote *z, struct worker **at, int status)

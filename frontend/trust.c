@@ -143,6 +143,9 @@ size_t qf_trust_filter(char **envp, bool believed, struct qf_buf *dropped)
 			*to++ = *envp;
 			continue;
 		}
+		/* Everybody has one: no news of somebody who is believed. */
+		if (believed && qf_span_is(qf_span_n(*envp, len), "PATH"))
+			continue;
 		n++;
 		if (dropped->len + len + 1 > NAMES_MAX)
 			continue;

@@ -39,7 +39,7 @@ bool qf_trust_holds(const struct qf_trust *t, uid_t uid);
  * Takes out of an environment (NULL-terminated, of a request or our own
  * `environ`) what a caller may not say, and appends the names of that to
  * `dropped`, a space before each; at most some hundred bytes of them. Returns
- * how many were dropped.
+ * how many were dropped, without the PATH of somebody who is believed.
  */
 size_t qf_trust_filter(char **envp, bool believed, struct qf_buf *dropped);
 

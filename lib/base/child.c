@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -100,16 +101,16 @@ static int set_limits(const struct qf_child_spec *spec)
 }
 
 /* All of it, or none: what stays root by halves is worse than what does not
- * start. Groups beyond the user's own are none of ours. */
-static int change_user(const struct qf_child_spec *spec)
+ * start. */
+static int change_user(const struct qf_child_user *u)
 {
-	if (!spec->change_user)
+	if (u == NULL)
 		return 0;
-	if (setgroups(1, &spec->gid) < 0 ||
-	    setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
-	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
+	if (setgroups(u->ngroups, u->groups) < 0 ||
+	    setresgid(u->gid, u->gid, u->gid) < 0 ||
+	    setresuid(u->uid, u->uid, u->uid) < 0)
 		return -1;
-	if (spec->uid != 0 && setuid(0) == 0) {
+	if (u->uid != 0 && setuid(0) == 0) {
 		errno = EPERM;
 		return -1;
 	}
@@ -135,7 +136,7 @@ static void become(const struct qf_child_spec *spec, pid_t parent, int report)
 		setpgid(0, 0);
 	/* A change of user takes back what was said to happen at the parent's
 	 * death. */
-	if (place_fds(spec, &report) == 0 && change_user(spec) == 0 &&
+	if (place_fds(spec, &report) == 0 && change_user(spec->user) == 0 &&
 	    (!spec->bound || bind_to(parent) == 0)) {
 		default_signals();
 		if (set_limits(spec) == 0)
@@ -337,4 +338,22 @@ void qf_child_stop(struct qf_child *c, int64_t grace_ms, int *status)
 		return;
 	kill(c->group ? -c->pid : c->pid, SIGTERM);
 	qf_child_finish(c, qf_deadline_in(grace_ms), status);
+}
+
+void qf_child_kill_strays(bool (*is_known)(void *arg, pid_t pid), void *arg)
+{
+	char path[64];
+	FILE *f;
+	int pid;
+
+	snprintf(
+	    path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	while (fscanf(f, "%d", &pid) == 1) {
+		if (!is_known(arg, pid))
+			kill(pid, SIGKILL);
+	}
+	fclose(f);
 }

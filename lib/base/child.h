@@ -23,6 +23,14 @@ struct qf_child_limit {
 	uint64_t most;
 };
 
+/* Another user, with nothing of this process's rights. */
+struct qf_child_user {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups; /* all, gid among them */
+	size_t ngroups;
+};
+
 struct qf_child_spec {
 	const char *path; /* looked up nowhere: a path, not a name */
 	char *const *argv;
@@ -33,10 +41,7 @@ struct qf_child_spec {
 	size_t nfds;
 	const struct qf_child_limit *limits;
 	size_t nlimits;
-	/* As another user, with his groups and nothing of ours. */
-	bool change_user;
-	uid_t uid;
-	gid_t gid;
+	const struct qf_child_user *user; /* NULL: as this process */
 	bool group; /* in a process group of its own, killed as one */
 	bool bound; /* killed when this process ends first; not its group */
 };
@@ -65,6 +70,10 @@ int qf_child_fork(
  * until the deadline. Where the kernel has no pidfds these are short steps,
  * and qf_child_has_ended() is to be asked after each. */
 int qf_child_poll(const struct qf_child *c, int64_t deadline);
+/* In a process that adopts orphans (PR_SET_CHILD_SUBREAPER): kills every child
+ * that is_known() does not know. */
+void qf_child_kill_strays(bool (*is_known)(void *arg, pid_t pid), void *arg);
+
 /* Has it ended? Its status is still to be waited for. True without a child. */
 bool qf_child_has_ended(const struct qf_child *c);
 

@@ -7,23 +7,34 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-void qf_notify(const char *state)
+static struct sockaddr_un to = {.sun_family = AF_UNIX};
+static size_t length; /* of its path; 0: nobody listens */
+
+void qf_notify_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	size_t n = path != NULL ? strlen(path) : 0;
+
+	if (n > 1 && n < sizeof to.sun_path) {
+		memcpy(to.sun_path, path, n);
+		if (to.sun_path[0] == '@')
+			to.sun_path[0] = '\0';
+		length = n;
+	}
+	unsetenv("NOTIFY_SOCKET");
+}
+
+void qf_notify(const char *state)
+{
 	int fd;
 
-	if (n < 2 || n >= sizeof to.sun_path)
+	if (length == 0)
 		return;
-	memcpy(to.sun_path, path, n);
-	if (to.sun_path[0] == '@')
-		to.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	sendto(fd, state, strlen(state), MSG_NOSIGNAL,
 	    (const struct sockaddr *)&to,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(fd);
 }

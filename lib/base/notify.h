@@ -5,7 +5,9 @@
 #ifndef QF_BASE_NOTIFY_H
 #define QF_BASE_NOTIFY_H
 
-/* Sends lines such as "READY=1\nSTATUS=..." to NOTIFY_SOCKET, where that is
+/* Takes NOTIFY_SOCKET out of the environment: no child speaks for us. */
+void qf_notify_open(void);
+/* Sends lines such as "READY=1\nSTATUS=..." there, where that was
  * set. Nobody who does not hear it stops us. */
 void qf_notify(const char *state);
 

@@ -131,7 +131,7 @@ static void test_the_believed(void **state)
 		   E("QUEUEPROG=q"), E("TZ=/x"), E("LD_=x"), E("PATHS=p")),
 	    true, "RELAYCLIENT= QUEUEPROG=q TZ=/x PATHS=p ",
 	    " CONTROLDIR QUEUEDIR PLUGINDIR PROTOCOLDIR QFRONT_SOCKET TMPDIR "
-	    "PATH LD_PRELOAD LD_");
+	    "LD_PRELOAD LD_");
 }
 
 /* However many there are, the line that tells them stays a line. */
