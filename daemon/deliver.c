@@ -13,10 +13,12 @@
 #include "lib/mail/qqguard.h"
 
 enum {
-	SOCKET_FD = 3
+	FD_MAX = 1024
 };
 
 struct deliver {
+	/* The connection; the pairs follow it. */
+	unsigned long long sock;
 	unsigned long long groups, held, dialect;
 	struct qf_plan plan;
 	struct qf_next next;
@@ -30,18 +32,19 @@ static int fail(const struct qf_err *e)
 
 static int take_words(struct deliver *d, char *const *argv, struct qf_err *e)
 {
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		if (argv[i] == NULL)
 			return qf_fail(e, QF_EINVAL,
 			    "--deliver is for clients of qfrontd");
 	}
-	if (!qf_span_u64(qf_span(argv[0]), QF_ANSWER_GROUPS_MAX, &d->groups) ||
-	    !qf_span_u64(qf_span(argv[1]), QF_ANSWER_GROUPS_MAX, &d->held) ||
-	    !qf_span_u64(qf_span(argv[2]), QF_DIALECTS - 1, &d->dialect) ||
-	    strcmp(argv[3], "--") != 0)
+	if (!qf_span_u64(qf_span(argv[0]), FD_MAX, &d->sock) ||
+	    !qf_span_u64(qf_span(argv[1]), QF_ANSWER_GROUPS_MAX, &d->groups) ||
+	    !qf_span_u64(qf_span(argv[2]), QF_ANSWER_GROUPS_MAX, &d->held) ||
+	    !qf_span_u64(qf_span(argv[3]), QF_DIALECTS - 1, &d->dialect) ||
+	    strcmp(argv[4], "--") != 0)
 		return qf_fail(
 		    e, QF_EINVAL, "--deliver is for clients of qfrontd");
-	for (argv += 4; *argv != NULL; argv++)
+	for (argv += 5; *argv != NULL; argv++)
 		qf_strv_add(&d->next.argv, *argv);
 	return 0;
 }
@@ -52,7 +55,7 @@ static int take_groups(struct deliver *d, struct qf_err *e)
 	d->plan.v = qf_alloc((d->groups + 1) * sizeof *d->plan.v);
 	for (size_t i = 0; i < d->groups; i++) {
 		struct qf_delivery *v = &d->plan.v[d->plan.n++];
-		int fd = SOCKET_FD + 1 + 2 * (int)i;
+		int fd = (int)d->sock + 1 + 2 * (int)i;
 
 		*v = (struct qf_delivery){
 		    .message = fd, .envelope = QF_ENVELOPE_INIT};
@@ -79,11 +82,11 @@ static int report(const struct deliver *d, int code)
 	struct qf_err e;
 
 	memcpy(ask.magic, QF_ASK_MAGIC, sizeof ask.magic);
-	if (qf_fd_send(SOCKET_FD, &ask, sizeof ask, NULL, 0, &e) < 0)
+	if (qf_fd_send((int)d->sock, &ask, sizeof ask, NULL, 0, &e) < 0)
 		return code != 0 ? code : fail(&e);
 	if (code != 0)
 		return code;
-	n = qf_fd_recv(SOCKET_FD, record, sizeof record, fds, &nfds, &e);
+	n = qf_fd_recv((int)d->sock, record, sizeof record, fds, &nfds, &e);
 	for (size_t i = 0; n > 0 && i < nfds; i++)
 		qf_close(&fds[i]);
 	if (n > 0 && qf_answer_parse(&a, record, (size_t)n, &e) == 0 &&

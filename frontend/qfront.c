@@ -8,6 +8,7 @@
  * the exit code of what comes after is the caller's answer.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,10 @@
 #include "lib/mail/qqguard.h"
 
 enum {
-	DELIVER_FD = 3 /* qfrontd --deliver: the connection, then pairs */
+	/* qfrontd --deliver: the connection, then pairs. Callers read texts on
+	 * lower ones. */
+	DELIVER_FD = 16,
+	DELIVER_FDS = 1 + 2 * QF_ANSWER_GROUPS_MAX
 };
 
 static int fail(const char *event, const struct qf_err *e)
@@ -156,19 +160,31 @@ static int become_next(const struct qf_client *c, char **argv, struct qf_err *e)
 	return qf_fail_sys(e, QF_EEXEC, "can not execute %s", path.s);
 }
 
+/* Not where ERROR_FD has the caller's text go. */
+static int deliver_fd(void)
+{
+	const char *moved = qf_env("ERROR_FD");
+	unsigned long long fd;
+
+	if (moved != NULL && qf_span_u64(qf_span(moved), INT_MAX, &fd) &&
+	    fd >= DELIVER_FD && fd < DELIVER_FD + DELIVER_FDS)
+		return DELIVER_FD + DELIVER_FDS;
+	return DELIVER_FD;
+}
+
 /* Several, or some that stay with the daemon: more than a thin client does. The
- * connection and all messages and envelopes get the descriptors from
- * DELIVER_FD. */
+ * connection and all messages and envelopes get descriptors in a row. */
 static int become_deliver(
     const struct qf_client *c, char **argv, struct qf_err *e)
 {
 	const struct qf_answer *h = &c->answer.head;
-	char groups[24], held[24], dialect[24];
-	char *options[] = {(char[]){"--deliver"}, groups, held, dialect};
-	int high[1 + QF_ANSWER_FDS_MAX];
+	int first = deliver_fd(), above = first + DELIVER_FDS;
+	char sock[24], groups[24], held[24], dialect[24];
+	char *options[] = {(char[]){"--deliver"}, sock, groups, held, dialect};
+	int high[DELIVER_FDS];
 	size_t n = 0, at = 0;
-	int above = DELIVER_FD + 1 + 2 * QF_ANSWER_GROUPS_MAX;
 
+	snprintf(sock, sizeof sock, "%d", first);
 	snprintf(groups, sizeof groups, "%u", h->groups);
 	snprintf(held, sizeof held, "%u", h->held);
 	snprintf(dialect, sizeof dialect, "%u", h->dialect);
@@ -186,10 +202,10 @@ static int become_deliver(
 		high[n++] = fcntl(c->fds[at++], F_DUPFD_CLOEXEC, above);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (high[i] < 0 || dup2(high[i], DELIVER_FD + (int)i) < 0)
+		if (high[i] < 0 || dup2(high[i], first + (int)i) < 0)
 			return qf_fail_sys(e, QF_EPIPE, "dup");
 	}
-	return become_qfrontd(options, 4, argv, e);
+	return become_qfrontd(options, 5, argv, e);
 }
 
 static int queue(const struct qf_client *c)
