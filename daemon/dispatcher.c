@@ -12,10 +12,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/request.h"
 #include "daemon/roles.h"
+#include "frontend/metrics.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdpass.h"
 #include "lib/base/io.h"
@@ -84,6 +86,10 @@ static void switch_generation(struct qf_dispatcher *d)
 		d->draining = old;
 	}
 	qf_log(QF_LOG_INFO, "serving", QF_KU("generation", d->serving->number));
+	qf_count_add(QF_COUNT_LOADED, 1);
+	qf_gauge_set(QF_GAUGE_GENERATION, d->serving->number);
+	qf_gauge_set(QF_GAUGE_LOADED, (int64_t)time(NULL));
+	qf_metrics_reload_error("");
 	tell_master(QF_NOTE_READY, d->serving->number, "");
 	want_sweep(d);
 }
@@ -95,6 +101,8 @@ static void drop_loading(struct qf_dispatcher *d)
 	qf_log(QF_LOG_ERROR, "configuration not loaded",
 	    QF_KU("generation", g->number), QF_KS("error", g->text));
 	tell_master(QF_NOTE_FAILED, g->number, g->text);
+	qf_count_add(QF_COUNT_NOT_LOADED, 1);
+	qf_metrics_reload_error(g->text);
 	d->loading = NULL;
 	g->next = d->draining;
 	d->draining = g;
@@ -272,6 +280,14 @@ static unsigned count_cores(void)
 	return n > 0 ? (unsigned)n : 1;
 }
 
+/* What a dispatcher before us left is no longer so. */
+static void reset_gauges(void)
+{
+	for (int i = 0; i < QF_GAUGES; i++)
+		qf_gauge_set((enum qf_gauge)i, 0);
+	qf_gauge_set(QF_GAUGE_STARTED, (int64_t)time(NULL));
+}
+
 static int open_all(struct qf_dispatcher *d, struct qf_err *e)
 {
 	if (qf_loop_open(&d->loop, e) < 0)
@@ -307,6 +323,9 @@ int qf_dispatcher_main(void)
 	/* Its memory is nobody's to look into: it passes messages. */
 	prctl(PR_SET_DUMPABLE, 0);
 	count_fds(&d);
+	if (qf_metrics_open(&e) < 0 && e.rc != QF_ENOENT)
+		qf_log_err("nothing is counted", &e);
+	reset_gauges();
 	if (open_all(&d, &e) < 0 || qf_loop_run(d.loop, &e) < 0) {
 		qf_log_err("dispatcher failed", &e);
 		return 1;

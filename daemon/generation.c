@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void open_pool(struct qf_generation *g, struct qf_pool *p,
-    const char *name, struct qf_loop *loop, struct qf_cores *cores, int zygote,
+static void open_pool(struct qf_generation *g, struct qf_pool *p, bool secret,
+    struct qf_loop *loop, struct qf_cores *cores, int zygote,
     void (*changed)(void *), void *arg)
 {
 	const struct qf_frontend_config *config = &g->policy.config;
@@ -12,7 +12,8 @@ static void open_pool(struct qf_generation *g, struct qf_pool *p,
 
 	*p = (struct qf_pool){.loop = loop,
 	    .cores = cores,
-	    .name = name,
+	    .name = secret ? "sign" : "filter",
+	    .gauge = secret ? QF_GAUGE_SIGN : QF_GAUGE_FILTER,
 	    .limits = {.workers = (unsigned)config->workersmax,
 		.messages = (unsigned long)config->workermessages},
 	    .changed = changed,
@@ -31,9 +32,8 @@ struct qf_generation *qf_generation_open(uint32_t number, struct qf_loop *loop,
 	*g = (struct qf_generation){.number = number, .policy = QF_POLICY_INIT};
 	if (qf_policy_load(&g->policy, &problems) < 0)
 		snprintf(g->text, sizeof g->text, "%s", problems.first.text);
-	open_pool(
-	    g, &g->filter, "filter", loop, cores, zygotes[0], changed, arg);
-	open_pool(g, &g->sign, "sign", loop, cores, zygotes[1], changed, arg);
+	open_pool(g, &g->filter, false, loop, cores, zygotes[0], changed, arg);
+	open_pool(g, &g->sign, true, loop, cores, zygotes[1], changed, arg);
 	return g;
 }
 

@@ -22,6 +22,7 @@
 #include "daemon/roles.h"
 #include "daemon/users.h"
 #include "frontend/config.h"
+#include "frontend/metrics.h"
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdpass.h"
@@ -670,6 +671,16 @@ static void init(struct master *m)
 		m->zygote[i].child = (struct qf_child)QF_CHILD_NONE;
 }
 
+/* Without them mail goes on as well. */
+static void own_metrics(struct master *m)
+{
+	const struct qf_child_user *u = &m->users.of[QF_ROLE_DISPATCHER];
+	struct qf_err e = {0};
+
+	if (qf_metrics_own(u->uid, u->gid, &e) < 0 && e.rc != QF_ENOENT)
+		qf_log_err("nothing is counted", &e);
+}
+
 static int run(struct master *m)
 {
 	struct qf_err e;
@@ -681,6 +692,7 @@ static int run(struct master *m)
 	}
 	/* Clients of our own go by the same door. */
 	setenv("QFRONT_SOCKET", m->socket_path, 1);
+	own_metrics(m);
 	watch_changes(m);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	start_dispatcher(m);

@@ -11,13 +11,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/commit.h"
 #include "frontend/dialect.h"
+#include "frontend/metrics.h"
 #include "frontend/outcome.h"
 #include "frontend/setup.h"
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
@@ -29,15 +32,30 @@ struct once {
 	struct qf_setup setup;
 	struct qf_envelope envelope;
 	struct qf_spool message;
+	int64_t start; /* microseconds */
 };
 
+/* Once for each message, also when nobody comes back to say it. */
+static void count(const struct once *o, int code)
+{
+	struct stat st = {.st_size = 0};
+
+	if (o->message.fd >= 0)
+		fstat(o->message.fd, &st);
+	qf_count_message(QF_WAY_COLD, code, qf_clock_mono_us() - o->start,
+	    (int64_t)st.st_size);
+}
+
 /* Trouble never ends as 0: that would lose the message. */
-static int fail(const char *event, const struct qf_err *e)
+static int fail(const struct once *o, const char *event, const struct qf_err *e)
 {
 	int code = qf_qqcode_of_error(e->rc);
 
+	if (code == 0)
+		code = 81;
+	count(o, code);
 	qf_log_err(event, e);
-	return code != 0 ? code : 81;
+	return code;
 }
 
 /* What the control file says holds for the next program too. A caller that
@@ -93,6 +111,8 @@ static int refuse(const struct once *o, const struct qf_judgement *j)
 	int code = qf_outcome_code(j);
 	int exit_code = qf_dialect_answer(o->setup.config.dialect, j, code);
 
+	count(o, code);
+
 	qf_log(QF_LOG_INFO, "refused",
 	    QF_KS("from", qf_envelope_sender(&o->envelope)),
 	    QF_KD("code", code), QF_KD("exit", exit_code),
@@ -118,10 +138,13 @@ static void log_hand_over(const struct once *o, const struct qf_plan *plan)
 /* Does what the plan says: the exit code, unless another program took over. */
 static int carry_out(struct once *o, struct qf_plan *plan)
 {
+	int code;
+
 	switch (plan->action) {
 	case QF_PLAN_REFUSE:
 		return refuse(o, &plan->judgement);
 	case QF_PLAN_DROP:
+		count(o, 0);
 		qf_log(QF_LOG_INFO, "discarded",
 		    QF_KS("from", qf_envelope_sender(&o->envelope)));
 		return 0;
@@ -129,7 +152,11 @@ static int carry_out(struct once *o, struct qf_plan *plan)
 		break;
 	}
 	log_hand_over(o, plan);
-	return qf_commit(plan, &o->setup.next, o->setup.config.dialect);
+	/* As a rule the next program has the last word, and not here. */
+	count(o, 0);
+	code = qf_commit(plan, &o->setup.next, o->setup.config.dialect);
+	qf_count_instead(QF_WAY_COLD, 0, code);
+	return code;
 }
 
 /* The exit code; returns only when no other program took over. */
@@ -142,25 +169,28 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 	if (secure_message(o, e) < 0 ||
 	    qf_envelope_read(&o->envelope, STDOUT_FILENO, e) < 0 ||
 	    configure(o, argv, e) < 0)
-		return fail("message refused", e);
+		return fail(o, "message refused", e);
 	/* A caller holds and routes nothing. */
 	qf_attrs_remove_ours(&o->envelope.attrs);
 	code = qf_setup_filter(
 	    &o->setup, o->message.fd, &o->envelope, NULL, &groups, &plan);
-	if (code != 0)
+	if (code != 0) {
+		count(o, code);
 		code = qf_dialect_answer(o->setup.config.dialect, NULL, code);
-	else
+	} else {
 		code = carry_out(o, &plan);
+	}
 	qf_plan_free(&plan);
 	qf_groups_free(&groups);
 	return code;
 }
 
 /* NULLQUEUE of a believed caller, which a set-id qfront could not obey. */
-static int discard(struct qf_err *e)
+static int discard(const struct once *o, struct qf_err *e)
 {
 	if (qf_drain(STDIN_FILENO, e) < 0 || qf_drain(STDOUT_FILENO, e) < 0)
-		return fail("message not read", e);
+		return fail(o, "message not read", e);
+	count(o, 0);
 	return 0;
 }
 
@@ -188,20 +218,25 @@ int qf_once_main(const char *name, char *const *argv)
 {
 	struct once o = {.setup = QF_SETUP_INIT,
 	    .envelope = QF_ENVELOPE_INIT,
-	    .message = QF_SPOOL_INIT};
+	    .message = QF_SPOOL_INIT,
+	    .start = qf_clock_mono_us()};
 	struct qf_err e = {0};
 	int code;
+
+	/* Who may not count there counts nowhere. */
+	qf_metrics_open(&e);
+	e = (struct qf_err){0};
 
 	if (name != NULL)
 		o.setup.as = qf_builtin_find(name);
 	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||
 	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0)
-		return fail("message refused", &e);
+		return fail(&o, "message refused", &e);
 	qf_open_std();
 	if (meet_caller(&o.setup, &argv, &e) < 0)
-		code = fail("message refused", &e);
+		code = fail(&o, "message refused", &e);
 	else if (o.setup.caller.met && qf_env("NULLQUEUE") != NULL)
-		code = discard(&e);
+		code = discard(&o, &e);
 	else
 		code = run(&o, argv, &e);
 	qf_setup_free(&o.setup);

@@ -173,6 +173,7 @@ static void kill_worker(struct qf_pool_worker *w, int why)
 /* It ends by itself, at the end of its socket. */
 static void retire_worker(struct qf_pool_worker *w)
 {
+	qf_count_add(QF_COUNT_RETIRED, 1);
 	w->pool->idle -= w->state == IDLE;
 	w->state = DYING;
 	close_socket(w);
@@ -214,6 +215,11 @@ static void worker_gone(struct qf_pool_worker *w, int status)
 	close_socket(w);
 	unlink_worker(w);
 	p->n--;
+	qf_gauge_add(p->gauge, -1);
+	if (w->why == QF_ETIME)
+		qf_count_add(QF_COUNT_LATE, 1);
+	else if (status != 0)
+		qf_count_add(QF_COUNT_DIED, 1);
 	if (w->jobs == 0 && status != 0 && w->why != QF_ETIME)
 		p->failures++;
 	if (errand != NULL) {
@@ -375,6 +381,8 @@ static void fork_worker(struct qf_pool *p)
 	p->workers = w;
 	p->n++;
 	p->starting++;
+	qf_gauge_add(p->gauge, 1);
+	qf_count_add(QF_COUNT_FORKED, 1);
 	tell_zygote(p, QF_ZYGOTE_FORK, w->id);
 }
 
@@ -551,6 +559,7 @@ static void give_up(struct qf_pool *p, const char *why)
 	qf_loop_remove(&p->zygote);
 	qf_loop_remove(&p->pause);
 	qf_fail(&e, QF_ECRASH, "the workers are gone: %s", why);
+	qf_gauge_add(p->gauge, -(int64_t)p->n);
 	while (p->workers != NULL) {
 		struct qf_pool_worker *w = p->workers;
 		struct qf_job_result none = {.stage = -1};

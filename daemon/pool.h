@@ -11,6 +11,7 @@
 #define QF_DAEMON_POOL_H
 
 #include "frontend/job.h"
+#include "frontend/metrics.h"
 #include "frontend/task.h"
 #include "lib/base/loop.h"
 
@@ -53,6 +54,7 @@ struct qf_pool {
 	struct qf_cores *cores;
 	struct qf_pool_limits limits;
 	const char *name;
+	enum qf_gauge gauge;    /* counts its workers */
 	struct qf_watch zygote; /* its socket */
 	struct qf_watch pause;  /* before the next fork, after failures */
 	uid_t uid;              /* of its workers */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/answer.h"
+#include "frontend/metrics.h"
 #include "frontend/outcome.h"
 #include "frontend/setup.h"
 #include "lib/base/clock.h"
@@ -89,8 +90,20 @@ static void leave(void)
 	qf_log_scope(NULL);
 }
 
+/* The answer. */
+static void count(const struct qf_request *r, int code)
+{
+	struct stat st = {.st_size = 0};
+
+	if (r->message >= 0)
+		fstat(r->message, &st);
+	qf_count_message(QF_WAY_WARM, code, qf_clock_mono_us() - r->start,
+	    (int64_t)st.st_size);
+}
+
 static void end(struct qf_request *r)
 {
+	qf_gauge_add(QF_GAUGE_REQUESTS, -1);
 	qf_loop_remove(&r->watch);
 	qf_close(&r->watch.fd);
 	qf_plan_free(&r->plan);
@@ -122,6 +135,7 @@ static uint32_t dialect_of(const struct qf_request *r)
 /* The last answer. */
 static void refuse(struct qf_request *r, const struct qf_judgement *j, int code)
 {
+	count(r, code);
 	qf_log_scope(r->scope);
 	qf_log(QF_LOG_INFO, "refused",
 	    QF_KS("from", qf_envelope_sender(&r->envelope)),
@@ -133,6 +147,7 @@ static void refuse(struct qf_request *r, const struct qf_judgement *j, int code)
 
 static void accept_and_end(struct qf_request *r)
 {
+	count(r, 0);
 	qf_answer_send(r->watch.fd, QF_ANSWER_DONE);
 	end(r);
 }
@@ -154,6 +169,7 @@ static void put_off(struct qf_request *r, const char *why)
 	struct qf_judgement j = {
 	    .class_ = QF_DEFER, .category = QF_CAT_RESOURCE, .code = 71};
 
+	count(r, 71);
 	snprintf(j.text, sizeof j.text, "%s", why);
 	qf_log(QF_LOG_WARN, "request put off", QF_KU("uid", r->uid),
 	    QF_KS("text", why));
@@ -183,6 +199,7 @@ static void on_committed(void *arg, const struct qf_storeres *result)
 	r->commit.done = NULL;
 	qf_log_scope(r->scope);
 	if (result == NULL) {
+		qf_count_add(QF_COUNT_STORE_LOST, 1);
 		qf_log(QF_LOG_ERROR,
 		    "store worker lost; the message may be queued",
 		    QF_KS("from", qf_envelope_sender(&r->envelope)));
@@ -194,10 +211,13 @@ static void on_committed(void *arg, const struct qf_storeres *result)
 			qf_log(QF_LOG_INFO, "client gone, nothing queued",
 			    QF_KS("from", qf_envelope_sender(&r->envelope)));
 		qf_log_scope(NULL);
-		if (result->hung_up == 0 && result->answered == 0)
+		if (result->hung_up == 0 && result->answered == 0) {
 			accept_and_end(r);
-		else
+		} else {
+			if (result->hung_up == 0)
+				count(r, 0);
 			end(r);
+		}
 	}
 }
 
@@ -313,6 +333,7 @@ static void queue_outside(struct qf_request *r)
 	if (rc < 0) {
 		fail(r, "message not handed over", &e);
 	} else if (q.held == 0) {
+		count(r, 0);
 		end(r);
 	} else {
 		r->state = REPORTING;
@@ -628,13 +649,17 @@ static const char *why_full(const struct qf_request *r)
 	const struct qf_dispatcher *d = r->d;
 	const struct qf_policy *policy = &r->generation->policy;
 
-	if (d->n > (size_t)policy->config.requestsmax || d->n > d->fds_left)
+	if (d->n > (size_t)policy->config.requestsmax || d->n > d->fds_left) {
+		qf_count_add(QF_COUNT_FULL, 1);
 		return "too many messages wait here; try again later";
+	}
 	if (r->uid != geteuid() && !qf_trust_holds(&policy->trust, r->uid) &&
 	    qf_dispatcher_count(d, r->uid) >
-		(size_t)policy->config.requestsuser)
+		(size_t)policy->config.requestsuser) {
+		qf_count_add(QF_COUNT_USER_FULL, 1);
 		return "too many messages of this user wait here; try again "
 		       "later";
+	}
 	return NULL;
 }
 
@@ -675,6 +700,7 @@ static void hear_report(struct qf_request *r, const void *record, size_t n)
 /* The client has gone while we were at work. */
 static void hang_up(struct qf_request *r)
 {
+	qf_count_add(QF_COUNT_HUNG_UP, 1);
 	r->gone = true;
 	qf_loop_remove(&r->watch);
 	if (r->errand.pool != NULL && qf_pool_take_back(&r->errand))
@@ -752,6 +778,7 @@ void qf_request_open(struct qf_dispatcher *d, int fd)
 	    .setup = QF_SETUP_INIT};
 	for (size_t i = 0; i < QF_ANSWER_GROUPS_MAX; i++)
 		r->spool[i] = (struct qf_spool)QF_SPOOL_INIT;
+	qf_gauge_add(QF_GAUGE_REQUESTS, 1);
 	name_scope(r);
 	d->requests = r;
 	d->n++;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "frontend/metrics.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdpass.h"
@@ -38,6 +39,7 @@ static void drop(struct qf_store_worker *w)
 		at = &(*at)->next;
 	*at = w->next;
 	w->stores->n--;
+	qf_gauge_set(QF_GAUGE_STORE, (int64_t)w->stores->n);
 	qf_loop_remove(&w->watch);
 	qf_close(&w->watch.fd);
 	finish(w, NULL);
@@ -74,6 +76,7 @@ void qf_stores_add(struct qf_stores *s, int fd)
 	w->watch.arg = w;
 	s->workers = w;
 	s->n++;
+	qf_gauge_set(QF_GAUGE_STORE, (int64_t)s->n);
 	if (qf_loop_add(s->loop, &w->watch, false, &e) < 0) {
 		qf_log_err("store worker not watched", &e);
 		drop(w);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "frontend/fates.h"
+#include "frontend/metrics.h"
 #include "frontend/outcome.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
@@ -256,6 +257,7 @@ static void skip_stage(
 	const struct qf_observer *o = r->d->observer;
 	const struct qf_stage *s = &r->d->chain->stage[g->from++];
 
+	qf_count_stage(s, &t);
 	qf_trace_log(s, &t, &j);
 	if (o != NULL && o->stage != NULL)
 		o->stage(o->arg, s, &t, &j);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "frontend/metrics.h"
 #include "frontend/outcome.h"
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
@@ -188,6 +189,7 @@ static void observe(const struct qf_job *job, const struct qf_report *p)
 	const struct qf_observer *o = job->observer;
 
 	if (p->kind == QF_REPORT_STAGE) {
+		qf_count_stage(s, &p->trace);
 		qf_trace_log(s, &p->trace, &p->judgement);
 		if (o != NULL && o->stage != NULL)
 			o->stage(o->arg, s, &p->trace, &p->judgement);

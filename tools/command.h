@@ -24,9 +24,11 @@ struct qf_command {
 extern const struct qf_command qf_command_check;
 extern const struct qf_command qf_command_codes;
 extern const struct qf_command qf_command_explain;
+extern const struct qf_command qf_command_metrics;
 extern const struct qf_command qf_command_plugins;
 extern const struct qf_command qf_command_quarantine;
 extern const struct qf_command qf_command_queue;
+extern const struct qf_command qf_command_status;
 extern const struct qf_command qf_command_test;
 
 #endif

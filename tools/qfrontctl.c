@@ -11,9 +11,11 @@ static const struct qf_command *const commands[] = {
     &qf_command_check,
     &qf_command_codes,
     &qf_command_explain,
+    &qf_command_metrics,
     &qf_command_plugins,
     &qf_command_quarantine,
     &qf_command_queue,
+    &qf_command_status,
     &qf_command_test,
 };
 
