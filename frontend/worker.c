@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/metrics.h"
 #include "frontend/outcome.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdpass.h"
@@ -334,6 +335,7 @@ int qf_worker_run(const struct qf_work *work, int sock)
 	    .fates = QF_BUF_INIT};
 
 	/* A crash must look like one to the dispatcher. */
+	qf_metrics_close();
 	qf_qqguard_stop();
 	if (become_owner() < 0)
 		return 1;

@@ -74,6 +74,21 @@ documented() {
 	[ -z "$missing" ]
 }
 
+@test "qfront-metrics(5) has every number" {
+	local name missing=
+
+	{
+		sed -nE 's/.*\] = \{"([a-z_]+)".*/\1/p' tools/numbers.c
+		sed -nE 's/.*say_family\("([a-z_]+)".*/\1/p' tools/metrics.c
+	} | sort -u >"$BATS_TEST_TMPDIR/numbers"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/numbers")" -ge 20 ]
+	while read -r name; do
+		documented "$name" man/qfront-metrics.5 || missing+=" $name"
+	done <"$BATS_TEST_TMPDIR/numbers"
+	echo "not documented:$missing"
+	[ -z "$missing" ]
+}
+
 # interface HEADER: what a plugin author sees of it, a macro a line: `Dv NAME`
 # or `Fn NAME`; the calls of struct qf_host, the structs.
 interface() {
