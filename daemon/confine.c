@@ -53,10 +53,13 @@ static int forbid(struct qf_err *e)
 		rc = seccomp_rule_add(
 		    ctx, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0);
 	for (size_t i = 0; rc == 0 && i < sizeof families / sizeof *families;
-	     i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES),
-		    SCMP_SYS(socket), 1,
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	     i++) {
+		const struct scmp_arg_cmp family = {
+		    .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i]};
+
+		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES),
+		    SCMP_SYS(socket), 1, &family);
+	}
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -27,7 +27,8 @@ enum {
 	FDS_EACH = 48, /* that a request may hold: 16 groups and more */
 	FDS_TYPICAL = 8,
 	ACCEPTS = 64, /* connections that are taken in one go */
-	ACCEPT_PAUSE_MS = 50
+	ACCEPT_PAUSE_MS = 50,
+	SLICE_MS = 10 /* between looks who had a core for long */
 };
 
 static void tell_master(uint32_t kind, uint32_t generation, const char *text)
@@ -125,6 +126,18 @@ static void replace_serving(struct qf_dispatcher *d)
 	want_sweep(d);
 }
 
+/* All that have messages: the one that serves, then those that drain. */
+static struct qf_generation *first_generation(const struct qf_dispatcher *d)
+{
+	return d->serving != NULL ? d->serving : d->draining;
+}
+
+static struct qf_generation *next_generation(
+    const struct qf_dispatcher *d, const struct qf_generation *g)
+{
+	return g == d->serving ? d->draining : g->next;
+}
+
 static void on_changed(void *arg)
 {
 	struct qf_dispatcher *d = arg;
@@ -139,11 +152,27 @@ static void on_changed(void *arg)
 		else if (state < 0)
 			drop_loading(d);
 	}
-	for (struct qf_generation *g = d->serving; g != NULL;
-	     g = g == d->serving ? d->draining : g->next) {
+	for (struct qf_generation *g = first_generation(d); g != NULL;
+	     g = next_generation(d, g)) {
 		qf_pool_schedule(&g->filter);
 		qf_pool_schedule(&g->sign);
 	}
+}
+
+/* No core is free, and those who have one have had it for a while. */
+static void on_slice(struct qf_watch *watch, void *arg)
+{
+	struct qf_dispatcher *d = arg;
+	bool any = false;
+
+	for (struct qf_generation *g = first_generation(d); g != NULL;
+	     g = next_generation(d, g)) {
+		any |= qf_pool_yield_cores(&g->filter);
+		any |= qf_pool_yield_cores(&g->sign);
+	}
+	on_changed(d);
+	if (any && watch->deadline == QF_NEVER)
+		qf_loop_set_deadline(watch, qf_deadline_in(SLICE_MS));
 }
 
 static void load_generation(
@@ -304,10 +333,14 @@ static int open_all(struct qf_dispatcher *d, struct qf_err *e)
 	    .fd = -1, .late = on_sweep, .arg = d, .deadline = QF_NEVER};
 	d->stores.loop = d->loop;
 	d->cores.free = count_cores();
+	d->cores.slice = (struct qf_watch){
+	    .fd = -1, .late = on_slice, .arg = d, .deadline = QF_NEVER};
 	fcntl(QF_LISTEN_FD, F_SETFL, O_NONBLOCK);
 	fcntl(QF_LISTEN_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(QF_ROLE_FD, F_SETFD, FD_CLOEXEC);
 	if (qf_loop_add(d->loop, &d->master, false, e) < 0)
+		return e->rc;
+	if (qf_loop_add(d->loop, &d->cores.slice, false, e) < 0)
 		return e->rc;
 	return qf_loop_add(d->loop, &d->sweep, false, e);
 }

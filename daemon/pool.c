@@ -16,6 +16,7 @@
 
 enum {
 	TRIES_MAX = 3, /* workers that end before they begin an errand */
+	SLICE_MS = 30, /* of a core, while others wait for it */
 	PAUSE_MS = 100,
 	PAUSE_MAX_MS = 10000,
 	IDLE_MS = 60000,    /* a worker beyond those that the cores need */
@@ -36,7 +37,9 @@ struct qf_pool_worker {
 	enum state state;
 	struct qf_watch watch;
 	struct qf_errand *errand;
-	bool core;                          /* it holds one */
+	bool core;                          /* it holds one, */
+	int64_t core_since;                 /* since then */
+	bool told;                          /* it knows of one */
 	bool queued;                        /* it waits for one */
 	struct qf_pool_worker *next_queued; /* in qf_cores */
 	unsigned long jobs;
@@ -66,6 +69,29 @@ static void release_core(struct qf_pool_worker *w)
 	w->core = false;
 }
 
+static void take_core(struct qf_pool_worker *w)
+{
+	struct qf_cores *cores = w->pool->cores;
+
+	w->core = w->told = true;
+	w->core_since = qf_clock_mono();
+	if (--cores->free == 0)
+		qf_loop_set_deadline(&cores->slice, qf_deadline_in(SLICE_MS));
+}
+
+bool qf_pool_yield_cores(struct qf_pool *p)
+{
+	int64_t now = qf_clock_mono();
+	bool any = false;
+
+	for (struct qf_pool_worker *w = p->workers; w != NULL; w = w->next) {
+		if (w->core && now - w->core_since >= SLICE_MS)
+			release_core(w);
+		any |= w->core;
+	}
+	return any;
+}
+
 static void leave_queue(struct qf_pool_worker *w)
 {
 	struct qf_pool_worker **at = &w->pool->cores->first, *last = NULL;
@@ -86,8 +112,7 @@ static void grant_core(struct qf_pool_worker *w)
 {
 	static const char turn = 1;
 
-	w->pool->cores->free--;
-	w->core = true;
+	take_core(w);
 	if (send(w->watch.fd, &turn, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return; /* its end comes as an event */
 	qf_job_enter(&w->errand->job);
@@ -272,9 +297,14 @@ static void take_progress(struct qf_pool_worker *w)
 		return;
 	qf_loop_set_deadline(&w->watch, w->errand->job.deadline);
 	if (w->errand->job.waits) {
+		w->told = false;
 		release_core(w);
 		schedule_all(p);
-	} else if (!w->core) {
+	} else if (w->told) {
+		/* One that had to yield goes on without. */
+		if (!w->core && p->cores->free > 0)
+			take_core(w);
+	} else {
 		want_core(w);
 		grant_cores(p->cores);
 	}
@@ -459,9 +489,9 @@ static void start_errand(struct qf_pool_worker *w, struct qf_errand *errand)
 	if (errand->work != NULL)
 		qf_job_start(
 		    &errand->job, errand->work, errand->observer, p->uid);
+	w->told = false;
 	if (!waits(errand)) {
-		w->core = true;
-		p->cores->free--;
+		take_core(w);
 	}
 	qf_loop_set_deadline(&w->watch, errand->deadline);
 	if (send_errand(w, errand, &e) < 0)

@@ -17,10 +17,12 @@
 
 struct qf_pool_worker;
 
-/* Shared by all pools. */
+/* Shared by all pools. A stage that is busy for long, or waits although it does
+ * not say so, gives its core back: it must not keep others from theirs. */
 struct qf_cores {
 	unsigned free;
 	struct qf_pool_worker *first, *last; /* wait for one amid a job */
+	struct qf_watch slice; /* runs while none is free; its owner's */
 };
 
 struct qf_errand {
@@ -76,6 +78,10 @@ int qf_pool_open(struct qf_pool *p, int zygote, struct qf_err *e);
 /* The zygote and its workers end. Errands that are left are done with
  * QF_ECRASH. */
 void qf_pool_close(struct qf_pool *p);
+
+/* Takes the cores from workers that had them long enough; its caller schedules
+ * then. True when a worker still has one. */
+bool qf_pool_yield_cores(struct qf_pool *p);
 
 void qf_pool_submit(struct qf_pool *p, struct qf_errand *errand);
 /* Takes back one that no worker has begun; false: it is too late for that. */

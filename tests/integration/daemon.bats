@@ -29,7 +29,7 @@ answer() {
 }
 
 send() {
-	answer inject "${1-m}" "${2-e}"
+	answer inject m e
 }
 
 # storm OPTION...: its figures in the map `came`.
@@ -47,6 +47,54 @@ storm() {
 	return "$rc"
 }
 
+# Only what makes the client's host try again.
+only_temporary() {
+	local name
+
+	for name in "${!came[@]}"; do
+		[[ $name == code.* ]] || continue
+		case ${name#code.} in
+		0 | 5[1-9] | 6? | 7? | 81 | 123) ;;
+		*)
+			echo "unexpected: $name"
+			return 1
+			;;
+		esac
+	done
+}
+
+# To a program of the client's own.
+send_to_stub() {
+	answer inject "${1-m}" e "$TESTLIB/stubqueue"
+}
+
+# attack NAME [ARGUMENT...]: what it has to tell is in `told`.
+attack() {
+	told=$("$PYTHON" "$TESTLIB/attacker.py" "$QFRONT_SOCKET" "$@" </dev/null)
+	echo "$1: $told"
+}
+
+# A command for a filter in GATE: each that comes in adds a line to open/entered,
+# and waits for one in open/gate.
+gate() {
+	mkdir -m 777 open
+	mkfifo -m 666 open/gate
+	: >open/entered
+	chmod 666 open/entered
+	GATE="echo in >>$PWD/open/entered; read x <$PWD/open/gate; cat"
+}
+
+# lacks PATTERN FILE: no line of it is like that.
+lacks() {
+	! grep -E -- "$1" "$2"
+}
+
+# Lets all in, whenever they come.
+open_gate() {
+	exec {GATE_FD}<>open/gate
+	printf '%s\n' 1 2 3 4 5 6 7 8 >&"$GATE_FD"
+}
+
 # Workers are killed at any moment.
 
 @test "200 workers killed under load: what got 0 is queued, once and whole" {
@@ -57,7 +105,7 @@ storm() {
 	[ "${came[kills]}" -eq 200 ]
 	[ "${came[marked]}" -eq 0 ]
 	# No other message notices.
-	((came[messages] - came[code.0] <= 200))
+	[ $((came[messages] - ${came[code.0]})) -le 200 ]
 	for code in "${!came[@]}"; do
 		case $code in
 		code.0 | code.71 | code.81) ;;
@@ -65,4 +113,479 @@ storm() {
 		esac
 	done
 	stop_daemon
+}
+
+@test "workers killed while a filter runs: what they had is refused for now" {
+	skip_under_valgrind 'thousands of runs'
+	control chain 'filter command=cat'
+	start_daemon
+	storm --kill filter:60
+	[ "${came[kills]}" -eq 60 ]
+	[ "${came[code.0]}" -gt 0 ]
+	only_temporary
+	stop_daemon
+}
+
+@test "workers killed with onerror=pass: mail goes on, marked" {
+	skip_under_valgrind 'thousands of runs'
+	control chain 'filter command=cat onerror=pass'
+	start_daemon
+	storm --kill filter:60
+	# A message that meets two of them gets 81.
+	only_temporary
+	((came[marked] > 0))
+	((came[marked] <= 60))
+	# The daemon's log has one line for each.
+	[ "$(grep -c 'name=filter verdict=broken onerror=pass' "$DAEMON_LOG")" \
+		-ge "${came[marked]}" ]
+	stop_daemon
+}
+
+@test "workers with keys killed: every signature is whole" {
+	skip_under_valgrind 'thousands of runs'
+	(umask 077 && openssl genpkey -algorithm ED25519 \
+		-out "$CONTROLDIR/plugins/s1.pem" 2>openssl.log)
+	control plugins/dkim.keys 'test.example s1 plugins/s1.pem'
+	control_users
+	! roles_are_apart || chown "${ROLE_UIDS[2]}" "$CONTROLDIR/plugins/s1.pem"
+	control chain 'size max-message=1M' dkim
+	start_daemon
+	storm --signed --kill sign:60
+	[ "${came[code.0]}" -gt 0 ]
+	only_temporary
+	stop_daemon
+}
+
+@test "processes of the queue killed: a duplicate perhaps, no loss" {
+	skip_under_valgrind 'thousands of runs'
+	control chain 'size max-message=1M'
+	start_daemon
+	storm --kill store:12 --may-be-queued 81
+	[ "${came[code.0]}" -gt 0 ]
+	only_temporary
+	((came[doubtful] <= 12))
+	stop_daemon
+}
+
+@test "the dispatcher killed: who asked is told to try again, who asks is served" {
+	local pid
+
+	control chain 'size max-message=1M'
+	start_daemon
+	for _ in 1 2 3; do
+		pid=$(role_pids dispatcher)
+		kill -KILL "$pid"
+		another() {
+			local now
+
+			now=$(role_pids dispatcher)
+			[[ -n $now && $now != "$pid" ]]
+		}
+		wait_until another
+		# It waits in the socket, which the master keeps.
+		send
+		[ "$status" -eq 0 ]
+	done
+	[ "$(queued)" -eq 3 ]
+	stop_daemon
+}
+
+# Reloads.
+
+@test "SIGHUP under load: no message fails" {
+	skip_under_valgrind 'thousands of runs'
+	control chain 'size max-message=1M' 'filter command=cat'
+	start_daemon
+	storm --signal 25
+	[ "${came[code.0]}" -eq "${came[messages]}" ]
+	wait_until logged 'serving generation=2'
+	stop_daemon
+}
+
+@test "a broken chain under SIGHUP: the old one goes on, and the log says why" {
+	control chain 'misbehave do=mark'
+	start_daemon
+	control chain 'misbehave do=mark' 'nosuchplugin'
+	kill -HUP "$DAEMON_PID"
+	wait_until logged 'configuration not loaded.*chain:2.*nosuchplugin'
+	send_to_stub
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^X-Trace: mark$' got.message)" -eq 1 ]
+	control chain 'misbehave do=mark' 'misbehave@b do=mark'
+	marked_twice() {
+		send_to_stub && [[ $(grep -c '^X-Trace: mark$' got.message) == 2 ]]
+	}
+	wait_until marked_twice
+	stop_daemon
+}
+
+# Clients that leave.
+
+@test "a client that is killed while it reads the message queues nothing" {
+	control chain 'size max-message=1M'
+	start_daemon
+	mkfifo feed
+	"$SBIN/qfront" 0<feed 1<e 2>/dev/null &
+	pid=$!
+	exec {feed}>feed
+	cat m >&"$feed"
+	kill -KILL "$pid"
+	wait "$pid" || :
+	exec {feed}>&-
+	send
+	[ "$status" -eq 0 ]
+	[ "$(queued)" -eq 1 ]
+	stop_daemon
+}
+
+@test "a client that leaves while a stage runs queues nothing" {
+	gate
+	control chain "filter command='$GATE'"
+	start_daemon
+	"$SBIN/qfront" 0<m 1<e 2>/dev/null &
+	pid=$!
+	wait_until [ -s open/entered ]
+	kill -KILL "$pid"
+	wait "$pid" || :
+	echo >open/gate
+	: >open/entered
+	# The next one goes its way; the first one is nowhere.
+	"$SBIN/qfront" 0<m 1<e 2>/dev/null &
+	pid=$!
+	wait_until [ -s open/entered ]
+	echo >open/gate
+	wait "$pid"
+	attack leave m
+	open_gate
+	# It is stopped when the last one has ended.
+	stop_daemon
+	[ "$(queued)" -eq 1 ]
+}
+
+@test "silent clients and a slow stage hold up nobody else" {
+	gate
+	control chain "filter command='$GATE' if=relay" 'size max-message=1M'
+	start_daemon
+	# Four that hold the socket, and as many slow ones as there are cores.
+	coproc SILENT { "$PYTHON" "$TESTLIB/attacker.py" "$QFRONT_SOCKET" \
+		silent 4; }
+	silent=$SILENT_PID
+	wait_for_line "${SILENT[0]}" ready
+	slow=()
+	for _ in $(seq "$(nproc)"); do
+		RELAYCLIENT='' "$SBIN/qfront" 0<m 1<e 2>/dev/null &
+		slow+=("$!")
+	done
+	all_in() {
+		(($(wc -l <open/entered) == ${#slow[@]}))
+	}
+	wait_until all_in
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		send
+		[ "$status" -eq 0 ]
+	done
+	[ "$(queued)" -eq 10 ]
+	open_gate
+	for pid in "${slow[@]}"; do
+		wait "$pid"
+	done
+	[ "$(queued)" -eq $((10 + ${#slow[@]})) ]
+	kill "$silent"
+	wait "$silent" || :
+	stop_daemon
+}
+
+@test "a thousand connections with eight workers are all answered" {
+	skip_under_valgrind 'a thousand processes at once'
+	skip_under_sanitizers 'a thousand processes of 20 MB at once'
+	ulimit -n "$(ulimit -Hn)"
+	control workersmax 8
+	control requestsmax 2000
+	control chain 'size max-message=1M' 'misbehave do=nothing'
+	start_daemon
+	storm --callers 1000 --messages 2000
+	[ "${came[code.0]}" -eq 2000 ]
+	[ "$(role_pids worker filter | wc -l)" -le 8 ]
+	# Bounded: 100 MB for all of them would be 100 KB for each.
+	peak=$(awk '$1 == "VmHWM:" { print $2 }' \
+		"/proc/$(role_pids dispatcher)/status")
+	((peak < 100000))
+	stop_daemon
+}
+
+# Clients that cheat.
+
+@test "version 1 of the protocol is served, others run without the daemon" {
+	start_daemon
+	attack frozen m
+	[ "$told" = 'done 0' ]
+	[ "$(queued)" -eq 1 ]
+	for n in 0 2 65535; do
+		attack version "$n"
+		[ "$told" = 'cold 0' ]
+	done
+	# More fields than we know, and nothing else.
+	attack version 1
+	[ "$told" = 'done 0' ]
+	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
+@test "what is no request is refused for now, and the next one is served" {
+	start_daemon
+	attack half m
+	while read -r line; do
+		[[ $line =~ ^refused\ (5[1-9]|6[0-9]|7[0-9]|81)$ ]]
+	done <<<"$told"
+	attack many-fds
+	[[ $told == refused* || $told == closed ]]
+	for seed in 1 2 3; do
+		attack garbage "$seed"
+		[ "$told" = survived ]
+	done
+	send
+	[ "$status" -eq 0 ]
+	stop_daemon
+	lacks 'signal=[1-9]' "$DAEMON_LOG"
+}
+
+@test "who cuts a message after sending it stops nobody" {
+	control chain 'filter command=cat' 'size max-message=100M'
+	{
+		message
+		head -c 300000 /dev/zero | tr '\0' x
+		echo
+	} >large
+	start_daemon
+	for how in truncate unsealed; do
+		for _ in 1 2 3; do
+			attack "$how" large
+			[ "$told" = 'done 0' ]
+		done
+	done
+	[ "$(queued)" -eq 6 ]
+	stop_daemon
+	lacks 'signal=[1-9]|verdict=broken' "$DAEMON_LOG"
+}
+
+@test "what the filter saw is what is queued, whatever the client writes" {
+	mkdir -m 777 open
+	control chain "filter command='cat >$PWD/open/\$\$; cat $PWD/open/\$\$'"
+	{
+		message
+		head -c 300000 /dev/zero | tr '\0' x
+		echo
+	} >large
+	start_daemon
+	for _ in 1 2 3 4 5; do
+		attack change large
+		[ "$told" = 'done 0' ]
+	done
+	stop_daemon
+	(cd open && sha256sum -- *) | cut -d' ' -f1 | sort >seen
+	for file in "$QUEUEDIR"/mess/*/*; do
+		sed '1,/^\t\|^Received:.*$/{/^Received:/d;/^[\t ]/d}' "$file" |
+			sha256sum
+	done | cut -d' ' -f1 | sort >queued
+	cmp seen queued
+}
+
+# Too much.
+
+@test "more than requestsmax wait: 71 with a text that says why" {
+	gate
+	control requestsmax 2
+	control chain "filter command='$GATE'"
+	start_daemon
+	slow=()
+	for _ in 1 2; do
+		"$SBIN/qfront" 0<m 1<e 2>/dev/null &
+		slow+=("$!")
+	done
+	both_in() {
+		(($(wc -l <open/entered) == 2))
+	}
+	wait_until both_in
+	told=$("$PYTHON" "$TESTLIB/qqclient.py" notqmail m e "$SBIN/qfront")
+	echo "$told"
+	[[ $told == 'Z'*'too many messages wait here; try again later'* ]]
+	send
+	[ "$status" -eq 71 ]
+	open_gate
+	wait "${slow[@]}"
+	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
+@test "one user takes no more than requestsuser, and root is not meant" {
+	((EUID == 0)) || skip 'only root can be two users'
+	gate
+	control requestsuser 1
+	control chain "filter command='$GATE' if=path=local" \
+		'size max-message=1M'
+	start_daemon
+	roles_are_apart || skip 'others can not read the programs here'
+	cp m e open
+	as_user() {
+		setpriv --reuid 70009 --regid 70009 --clear-groups \
+			env -u CONTROLDIR -u QUEUEDIR "$SBIN/qfront" \
+			0<open/m 1<open/e 2>log.txt
+	}
+	as_user &
+	pid=$!
+	wait_until [ -s open/entered ]
+	status=0
+	as_user || status=$?
+	[ "$status" -eq 71 ]
+	send
+	[ "$status" -eq 0 ]
+	open_gate
+	wait "$pid"
+	[ "$(queued)" -eq 2 ]
+	logged 'request put off uid=70009 .*of this user'
+	stop_daemon
+}
+
+# With the daemon and without.
+
+@test "with the daemon or without, the same bytes arrive" {
+	control chain 'size max-message=1M' 'misbehave do=mark' \
+		headers 'filter command="cat; echo end"' \
+		'misbehave@b do=nothing'
+	control plugins/headers.rules 'add X-Added yes'
+	printf 'A: b\n c\nnot a field\n: no name\n\n8bit \351\377\n.\n..' >m.odd
+	printf '\n\nbody only\n' >m.body
+	printf 'A: b\r\n\r\nCR LF\r\nlone\rCR\n' >m.crlf
+	head -c 300000 /dev/urandom >m.random
+	message >m.plain
+	start_daemon
+	for m in m.*; do
+		send_to_stub "$m"
+		mkdir "warm.$m"
+		mv got.* "warm.$m"
+		echo "$status" >"warm.$m/status"
+	done
+	stop_daemon
+	logged 'run='
+	for m in m.*; do
+		send_to_stub "$m"
+		for file in message envelope; do
+			[[ ! -e warm.$m/got.$file ]] ||
+				cmp "warm.$m/got.$file" "got.$file"
+		done
+		# The rest of the environment is the same too.
+		[[ ! -e warm.$m/got.environment ]] ||
+			diff <(sort "warm.$m/got.environment") \
+				<(sort got.environment)
+		[ "$(<"warm.$m/status")" -eq "$status" ]
+		rm -f got.*
+	done
+}
+
+@test "one message knows nothing of the one before" {
+	control chain 'misbehave do=nothing' 'filter command="env >&2; cat"'
+	control workersmax 1
+	start_daemon
+	SECRET_OF_ONE=yes QF_MISBEHAVE_DO=mark send_to_stub
+	[ "$(grep -c '^X-Trace: mark$' got.message)" -eq 1 ]
+	logged 'SECRET_OF_ONE=yes'
+	send_to_stub
+	[ "$status" -eq 0 ]
+	cmp m got.message
+	logged 'SECRET_OF_ONE=yes' 1
+	[ "$(grep -c 'SECRET_OF_ONE=yes' "$DAEMON_LOG")" -eq 1 ]
+	lacks SECRET_OF_ONE got.environment
+	stop_daemon
+}
+
+# Workers.
+
+@test "a worker ends after workermessages" {
+	control workermessages 2
+	control workersmax 1
+	control chain 'misbehave do=nothing'
+	start_daemon
+	for _ in 1 2 3 4 5; do
+		send
+		[ "$status" -eq 0 ]
+	done
+	stop_daemon
+	[ "$(grep -o 'worker=[0-9]*' "$DAEMON_LOG" | sort -u | wc -l)" -eq 3 ]
+}
+
+@test "a worker has a folder of its own, memory with a limit, no new rights" {
+	mkdir -m 777 open
+	control workermemory 100
+	cat >open/look <<-SH
+		#!/bin/sh
+		pwd >$PWD/open/pwd
+		echo "\$TMPDIR" >>$PWD/open/pwd
+		grep NoNewPrivs /proc/self/status >$PWD/open/privs
+		ulimit -d >$PWD/open/data
+		touch "\$TMPDIR/left"
+		exec cat
+	SH
+	chmod 755 open/look
+	control chain "filter command=$PWD/open/look"
+	start_daemon
+	send
+	[ "$status" -eq 0 ]
+	{
+		read -r pwd
+		read -r tmp
+	} <open/pwd
+	[ "$pwd" = "$tmp" ]
+	[[ $tmp == */qfront-worker-* ]]
+	[ -e "$tmp/left" ]
+	[[ $(<open/privs) == *1 ]]
+	[ "$(<open/data)" != unlimited ]
+	stop_daemon
+	[ ! -e "$tmp" ]
+}
+
+@test "a filter worker can open neither keys nor the queue" {
+	((EUID == 0)) || skip 'roles have users of their own only as root'
+	control_users
+	roles_are_apart || skip 'others can not read the programs here'
+	mkdir -m 777 open
+	(umask 077 && openssl genpkey -algorithm ED25519 \
+		-out "$CONTROLDIR/plugins/s1.pem" 2>openssl.log)
+	chown "${ROLE_UIDS[2]}" "$CONTROLDIR/plugins/s1.pem"
+	control plugins/dkim.keys 'test.example s1 plugins/s1.pem'
+	cat >open/look <<-SH
+		#!/bin/sh
+		id -u >$PWD/open/id
+		cat $CONTROLDIR/plugins/s1.pem >$PWD/open/key 2>$PWD/open/why.key
+		ls $QUEUEDIR/mess/* >$PWD/open/list 2>$PWD/open/why.list
+		cat $QUEUEDIR/mess/*/* >$PWD/open/mail 2>>$PWD/open/why.list
+		echo x >$QUEUEDIR/todo/1 2>>$PWD/open/why.list
+		exec cat
+	SH
+	chmod 755 open/look
+	control chain "filter command=$PWD/open/look" 'dkim'
+	start_daemon
+	send
+	[ "$status" -eq 0 ]
+	send
+	[ "$status" -eq 0 ]
+	[ "$(<open/id)" = "${ROLE_UIDS[1]}" ]
+	[ ! -s open/key ]
+	[ ! -s open/mail ]
+	[ ! -e "$QUEUEDIR/todo/1" ]
+	grep -q 'Permission denied' open/why.key
+	grep -q 'Permission denied' open/why.list
+	# Whereas the signature was made.
+	[ "$(grep -l '^DKIM-Signature:' "$QUEUEDIR"/mess/*/* | wc -l)" -eq 2 ]
+	stop_daemon
+}
+
+@test "a stage that runs only in the daemon runs there" {
+	control chain 'warm do=mark'
+	start_daemon
+	send_to_stub
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^X-Trace: mark$' got.message)" -eq 1 ]
+	stop_daemon
+	send_to_stub
+	[ "$status" -eq 55 ]
 }

@@ -54,11 +54,12 @@ stop_daemon() {
 	return "$rc"
 }
 
-# For teardown(): whatever is left. What a failed test would want to know is
-# printed.
+# For teardown(): whatever is left, at once. What a failed test would want to
+# know is printed.
 end_daemon() {
 	[[ -z ${DAEMON_PID-} ]] || {
 		kill -TERM "$DAEMON_PID" 2>/dev/null || :
+		kill -INT "$DAEMON_PID" 2>/dev/null || :
 		wait "$DAEMON_PID" 2>/dev/null || :
 	}
 	[[ ! -e ${DAEMON_LOG-} ]] || tail -n 60 "$DAEMON_LOG"
