@@ -57,8 +57,8 @@ static int forbid(struct qf_err *e)
 		const struct scmp_arg_cmp family = {
 		    .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i]};
 
-		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES),
-		    SCMP_SYS(socket), 1, &family);
+		rc = seccomp_rule_add_array(
+		    ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, &family);
 	}
 	if (rc == 0)
 		rc = seccomp_load(ctx);
