@@ -6,9 +6,9 @@
 #ifndef QF_DAEMON_DELIVER_H
 #define QF_DAEMON_DELIVER_H
 
-/* Words: how many messages, how many the daemon keeps, the dialect, `--`, the
- * queue program. Descriptors: 3 is the connection to the daemon, behind it
- * message and envelope of each. The exit code. */
+/* Words: the descriptor of the connection to the daemon, behind which message
+ * and envelope of each follow; how many these are, how many the daemon keeps,
+ * the dialect, `--`, the queue program. The exit code. */
 int qf_deliver_main(char *const *argv);
 
 #endif

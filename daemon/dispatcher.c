@@ -22,10 +22,11 @@
 #include "lib/base/fdpass.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
+#include "lib/base/paths.h"
 
 enum {
-	FDS_EACH = 48, /* that a request may hold: 16 groups and more */
-	FDS_TYPICAL = 8,
+	FDS_EACH = 8, /* that a request holds, as a rule */
+	FDS_KEPT = QF_FDPASS_MAX + 2 * QF_STOREREQ_FDS_MAX,
 	ACCEPTS = 64, /* connections that are taken in one go */
 	ACCEPT_PAUSE_MS = 50,
 	SLICE_MS = 10 /* between looks who had a core for long */
@@ -41,36 +42,15 @@ static void tell_master(uint32_t kind, uint32_t generation, const char *text)
 		qf_log_err("master not reached", &e);
 }
 
-size_t qf_dispatcher_count(const struct qf_dispatcher *d, uid_t uid)
-{
-	size_t n = 0;
-
-	for (struct qf_request *r = d->requests; r != NULL;
-	     r = qf_request_next(r))
-		n += qf_request_uid(r) == uid;
-	return n;
-}
-
 /* What is in use now is freed when it no longer is. */
 static void want_sweep(struct qf_dispatcher *d)
 {
 	qf_loop_set_deadline(&d->sweep, qf_clock_mono());
 }
 
-void qf_dispatcher_forget(struct qf_dispatcher *d, struct qf_request *r)
+void qf_dispatcher_ended(struct qf_dispatcher *d)
 {
-	struct qf_request *before = NULL, *at = d->requests;
-
-	while (at != r) {
-		before = at;
-		at = qf_request_next(at);
-	}
-	if (before == NULL)
-		d->requests = qf_request_next(r);
-	else
-		qf_request_link(before, qf_request_next(r));
-	d->n--;
-	if (d->draining != NULL || d->stopping)
+	if (d->draining != NULL || d->stopping || d->socket.loop == NULL)
 		want_sweep(d);
 }
 
@@ -82,6 +62,7 @@ static void switch_generation(struct qf_dispatcher *d)
 
 	d->serving = d->loading;
 	d->loading = NULL;
+	d->failed = false;
 	if (old != NULL) {
 		old->next = d->draining;
 		d->draining = old;
@@ -107,6 +88,10 @@ static void drop_loading(struct qf_dispatcher *d)
 	d->loading = NULL;
 	g->next = d->draining;
 	d->draining = g;
+	if (d->serving == NULL) {
+		d->failed = true;
+		tell_master(QF_NOTE_WANT, g->number, g->text);
+	}
 	want_sweep(d);
 }
 
@@ -118,8 +103,10 @@ static void replace_serving(struct qf_dispatcher *d)
 	qf_log(QF_LOG_ERROR, "workers lost", QF_KU("generation", g->number),
 	    QF_KS("error", g->text));
 	tell_master(QF_NOTE_WANT, g->number, g->text);
-	/* Callers wait in the socket until then. */
+	qf_gauge_set(QF_GAUGE_GENERATION, 0);
+	/* Callers wait in the socket until it is there, or has failed. */
 	qf_loop_remove(&d->socket);
+	d->failed = false;
 	d->serving = NULL;
 	g->next = d->draining;
 	d->draining = g;
@@ -188,16 +175,24 @@ static void load_generation(
 	on_changed(d);
 }
 
+/* Callers come in while there is room for them, and an answer. */
+static void open_door(struct qf_dispatcher *d)
+{
+	if (d->stopping || d->socket.loop != NULL || d->n >= d->most ||
+	    (d->serving == NULL && !d->failed))
+		return;
+	if (qf_loop_add(d->loop, &d->socket, false, NULL) < 0)
+		qf_log(QF_LOG_ERROR, "socket not watched",
+		    QF_KU("requests", d->n));
+}
+
 static void on_sweep(struct qf_watch *watch, void *arg)
 {
 	struct qf_dispatcher *d = arg;
 	struct qf_generation **at = &d->draining;
 
 	(void)watch;
-	if (d->serving != NULL && d->socket.loop == NULL && !d->stopping &&
-	    qf_loop_add(d->loop, &d->socket, false, NULL) < 0)
-		qf_log(QF_LOG_ERROR, "socket not watched",
-		    QF_KU("requests", d->n));
+	open_door(d);
 	while (*at != NULL) {
 		struct qf_generation *g = *at;
 
@@ -263,11 +258,18 @@ static void on_master(struct qf_watch *watch, void *arg)
 
 /* The socket. */
 
+/* Not now: some must end first. */
+static void close_door(struct qf_dispatcher *d)
+{
+	qf_loop_remove(&d->socket);
+	qf_loop_set_deadline(&d->sweep, qf_deadline_in(ACCEPT_PAUSE_MS));
+}
+
 static void on_socket(struct qf_watch *watch, void *arg)
 {
 	struct qf_dispatcher *d = arg;
 
-	for (int i = 0; i < ACCEPTS; i++) {
+	for (int i = 0; i < ACCEPTS && d->n < d->most; i++) {
 		int fd = accept4(
 		    watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -276,18 +278,18 @@ static void on_socket(struct qf_watch *watch, void *arg)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE) {
-			/* Not again and again: some must end first. */
 			qf_log(QF_LOG_ERROR, "no descriptor left",
 			    QF_KU("requests", d->n));
-			qf_loop_remove(watch);
-			qf_loop_set_deadline(
-			    &d->sweep, qf_deadline_in(ACCEPT_PAUSE_MS));
+			close_door(d);
 		}
 		return;
 	}
+	if (d->n >= d->most)
+		close_door(d);
 }
 
-/* As many descriptors as we may have, and the requests that they are for. */
+/* As many descriptors as we may have, and the connections that they are for.
+ * Some are kept: a record that comes without its descriptors is lost. */
 static void count_fds(struct qf_dispatcher *d)
 {
 	struct rlimit r = {.rlim_cur = 1024};
@@ -297,9 +299,9 @@ static void count_fds(struct qf_dispatcher *d)
 		setrlimit(RLIMIT_NOFILE, &r);
 		getrlimit(RLIMIT_NOFILE, &r);
 	}
-	d->fds_left = r.rlim_cur > 2 * FDS_EACH
-			  ? (size_t)(r.rlim_cur - 2 * FDS_EACH) / FDS_TYPICAL
-			  : 1;
+	d->most = r.rlim_cur > FDS_KEPT
+		      ? (size_t)(r.rlim_cur - FDS_KEPT) / FDS_EACH
+		      : 1;
 }
 
 static unsigned count_cores(void)
@@ -356,6 +358,8 @@ int qf_dispatcher_main(void)
 	/* Its memory is nobody's to look into: it passes messages. */
 	prctl(PR_SET_DUMPABLE, 0);
 	count_fds(&d);
+	/* Before callers' variables are the environment. */
+	qf_dir_settle();
 	if (qf_metrics_open(&e) < 0 && e.rc != QF_ENOENT)
 		qf_log_err("nothing is counted", &e);
 	reset_gauges();

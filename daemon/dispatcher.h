@@ -23,15 +23,16 @@ struct qf_dispatcher {
 	struct qf_generation *draining;
 	struct qf_cores cores;
 	struct qf_stores stores;
+	/* What the requests count. */
 	struct qf_request *requests;
-	size_t n;
+	size_t n, begun; /* connections, and those that brought a message */
+	size_t held[2];  /* bytes, of strangers and of those we believe */
+	bool failed;     /* nothing serves: who asks is told so */
 	bool stopping;
-	size_t fds_left; /* requests that our descriptors allow */
+	size_t most; /* connections that our descriptors allow */
 };
 
-/* Connections of this user that are open. */
-size_t qf_dispatcher_count(const struct qf_dispatcher *d, uid_t uid);
-/* A request has ended; it frees itself. */
-void qf_dispatcher_forget(struct qf_dispatcher *d, struct qf_request *r);
+/* A request has ended. */
+void qf_dispatcher_ended(struct qf_dispatcher *d);
 
 #endif

@@ -13,8 +13,5 @@
 
 /* Takes over a connection. */
 void qf_request_open(struct qf_dispatcher *d, int fd);
-uid_t qf_request_uid(const struct qf_request *r);
-struct qf_request *qf_request_next(const struct qf_request *r);
-void qf_request_link(struct qf_request *r, struct qf_request *next);
 
 #endif

@@ -228,6 +228,10 @@ static int listen_for(struct qf_client *c, struct qf_err *e)
 	int fds[QF_FDPASS_MAX];
 	int n = qf_fd_recv(c->sock, answer, sizeof answer, fds, &c->nfds, e);
 
+	/* An answer that came before the request was read is still there. */
+	if (n < 0 && e->sys == ECONNRESET)
+		n = qf_fd_recv(
+		    c->sock, answer, sizeof answer, fds, &c->nfds, e);
 	if (n == 0)
 		return qf_fail(e, QF_EPIPE,
 		    "qfrontd went away without an answer; the message may be "

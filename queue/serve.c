@@ -28,7 +28,8 @@ static bool is_sound(const struct request *r, int n)
 
 	return n == (int)sizeof *h && h->size == sizeof *h && h->client <= 1 &&
 	       h->groups >= 1 && h->groups <= QF_ANSWER_GROUPS_MAX &&
-	       r->nfds == h->client + 2 * (size_t)h->groups;
+	       r->nfds == h->client + 2 * (size_t)h->groups &&
+	       memchr(h->scope, '\0', sizeof h->scope) != NULL;
 }
 
 /* Is there still somebody who waits for the answer? */
@@ -122,11 +123,14 @@ int qf_serve_main(void)
 
 		if (n < 0 && e.rc != QF_EPROTO)
 			break;
-		if (is_sound(&r, n))
+		if (is_sound(&r, n)) {
+			qf_log_scope(r.head.scope);
 			result = commit(&st, &r);
-		else
+			qf_log_scope(NULL);
+		} else {
 			qf_log(QF_LOG_ERROR, "request not understood",
 			    QF_KD("bytes", n), QF_KU("fds", r.nfds));
+		}
 		for (size_t i = 0; i < r.nfds; i++)
 			qf_close(&r.fds[i]);
 		if (qf_fd_send(QF_STOREREQ_FD, &result, sizeof result, NULL, 0,

@@ -20,6 +20,21 @@ static void say_time(const char *what, int64_t at)
 		printf("%-18s %s\n", what, text);
 }
 
+static void say_configuration(const struct qf_metrics *m)
+{
+	if (m->gauge[QF_GAUGE_GENERATION] == 0) {
+		printf("  configuration    NONE SERVES: %s\n",
+		    m->reload_error[0] != '\0' ? m->reload_error : "loading");
+		return;
+	}
+	printf("  configuration    generation %" PRId64 "\n",
+	    m->gauge[QF_GAUGE_GENERATION]);
+	say_time("    loaded", m->gauge[QF_GAUGE_LOADED]);
+	if (m->reload_error[0] != '\0')
+		printf("    NOT RELOADED   the one before goes on: %s\n",
+		    m->reload_error);
+}
+
 static void say_daemon(const struct qf_metrics *m, pid_t daemon)
 {
 	if (daemon == 0) {
@@ -28,12 +43,7 @@ static void say_daemon(const struct qf_metrics *m, pid_t daemon)
 	}
 	printf("daemon             running, process %ld\n", (long)daemon);
 	say_time("  since", m->gauge[QF_GAUGE_STARTED]);
-	printf("  configuration    generation %" PRId64 "\n",
-	    m->gauge[QF_GAUGE_GENERATION]);
-	say_time("    loaded", m->gauge[QF_GAUGE_LOADED]);
-	if (m->reload_error[0] != '\0')
-		printf("    NOT RELOADED   the one before goes on: %s\n",
-		    m->reload_error);
+	say_configuration(m);
 	printf("  messages waiting %" PRId64 "\n"
 	       "  workers          %" PRId64 " filter, %" PRId64
 	       " sign, %" PRId64 " store\n",

@@ -72,12 +72,15 @@ int qf_fd_recv(
 		return qf_fail_sys(e, QF_EPIPE, "recvmsg");
 	take_fds(&msg, fds, nfds);
 	/* A record has bytes; descriptors with none look like the end. */
-	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-	    (r == 0 && *nfds > 0)) {
-		for (size_t i = 0; i < *nfds; i++)
-			close(fds[i]);
-		*nfds = 0;
-		return qf_fail(e, QF_EPROTO, "a record was cut");
+	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
+	    (r > 0 || *nfds == 0))
+		return (int)r;
+	for (size_t i = 0; i < *nfds; i++)
+		close(fds[i]);
+	*nfds = 0;
+	if (msg.msg_flags & MSG_CTRUNC) {
+		errno = EMFILE;
+		return qf_fail_sys(e, QF_EPIPE, "a descriptor was lost");
 	}
-	return (int)r;
+	return qf_fail(e, QF_EPROTO, "a record was cut");
 }

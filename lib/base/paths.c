@@ -126,6 +126,12 @@ const char *qf_dir(enum qf_dir dir)
 	return found[dir];
 }
 
+void qf_dir_settle(void)
+{
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		qf_dir((enum qf_dir)i);
+}
+
 void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name)
 {
 	qf_buf_addf(out, "%s/%s", qf_dir(dir), name);

@@ -25,6 +25,8 @@ enum qf_dir {
 
 /* The directory, absolute, valid for the life of the process. */
 const char *qf_dir(enum qf_dir dir);
+/* Finds all of them now: what the environment says later does not count. */
+void qf_dir_settle(void);
 /* Appends DIR/name. */
 void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name);
 

@@ -12,7 +12,7 @@
  * what a sender did not know is zero for the receiver, what a receiver does not
  * know it skips by `size`. Only a change that breaks this makes a new version;
  * the daemon serves the previous one too, and answers what it does not know
- * with QF_ANSWER_COLD. tests/integration/daemon_protocol.bats has version 1
+ * with QF_ANSWER_COLD. tests/integration/daemon.bats has version 1
  * frozen.
  *
  * Descriptors of a request: the message first; then the envelope, when its

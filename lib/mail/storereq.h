@@ -32,6 +32,7 @@ struct qf_storereq {
 	uint32_t groups;
 	uint32_t uid; /* of who submits, for the Received line */
 	int64_t pid;
+	char scope[24]; /* of its lines in the log (lib/base/log.h) */
 };
 
 struct qf_storeres {

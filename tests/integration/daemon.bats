@@ -74,25 +74,9 @@ attack() {
 	echo "$1: $told"
 }
 
-# A command for a filter in GATE: each that comes in adds a line to open/entered,
-# and waits for one in open/gate.
-gate() {
-	mkdir -m 777 open
-	mkfifo -m 666 open/gate
-	: >open/entered
-	chmod 666 open/entered
-	GATE="echo in >>$PWD/open/entered; read x <$PWD/open/gate; cat"
-}
-
 # lacks PATTERN FILE: no line of it is like that.
 lacks() {
 	! grep -E -- "$1" "$2"
-}
-
-# Lets all in, whenever they come.
-open_gate() {
-	exec {GATE_FD}<>open/gate
-	printf '%s\n' 1 2 3 4 5 6 7 8 >&"$GATE_FD"
 }
 
 # Workers are killed at any moment.
@@ -276,10 +260,7 @@ open_gate() {
 		RELAYCLIENT='' "$SBIN/qfront" 0<m 1<e 2>/dev/null &
 		slow+=("$!")
 	done
-	all_in() {
-		(($(wc -l <open/entered) == ${#slow[@]}))
-	}
-	wait_until all_in
+	wait_until entered "${#slow[@]}"
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		send
 		[ "$status" -eq 0 ]
@@ -402,10 +383,7 @@ open_gate() {
 		"$SBIN/qfront" 0<m 1<e 2>/dev/null &
 		slow+=("$!")
 	done
-	both_in() {
-		(($(wc -l <open/entered) == 2))
-	}
-	wait_until both_in
+	wait_until entered 2
 	told=$("$PYTHON" "$TESTLIB/qqclient.py" notqmail m e "$SBIN/qfront")
 	echo "$told"
 	[[ $told == 'Z'*'too many messages wait here; try again later'* ]]

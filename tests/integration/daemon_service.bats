@@ -7,6 +7,7 @@ load ../lib/daemon
 setup() {
 	make_world
 	cd "$BATS_TEST_TMPDIR" || return
+	export QFRONT_METRICS=$BATS_TEST_TMPDIR/metrics
 	control_users
 	message >m
 	envelope sender@test.example rcpt@test.example >e
@@ -16,17 +17,6 @@ setup() {
 teardown() {
 	end_daemon
 	stop_peers
-}
-
-# gate: a chain whose stage waits for a line in open/gate once it has written one
-# into open/entered.
-gate() {
-	mkdir -m 777 open
-	mkfifo -m 666 open/gate
-	: >open/entered
-	chmod 666 open/entered
-	GATE="filter command='echo in >>$PWD/open/entered;"
-	GATE+=" read x <$PWD/open/gate; cat'"
 }
 
 # start_service [OPTION...]: under a service manager of ours, ready.
@@ -149,7 +139,7 @@ refused_to_start() {
 # Stop.
 
 @test "TERM: what has come in is finished, the next caller runs without it" {
-	control chain "$GATE"
+	control chain "filter command='$GATE'"
 	start_daemon
 	inject m e 2>client.txt &
 	client=$!
@@ -162,12 +152,8 @@ refused_to_start() {
 	# This one finds nobody, and runs the same chain itself.
 	inject m e 2>cold.txt &
 	cold=$!
-	both_in() {
-		(($(wc -l <open/entered) == 2))
-	}
-	wait_until both_in
-	exec {fd}<>open/gate
-	printf '1\n2\n' >&"$fd"
+	wait_until entered 2
+	open_gate
 	wait "$client"
 	wait "$cold"
 	wait "$DAEMON_PID"
@@ -178,7 +164,7 @@ refused_to_start() {
 }
 
 @test "TERM twice: it ends at once, and who waits is told to try again" {
-	control chain "$GATE"
+	control chain "filter command='$GATE'"
 	start_daemon
 	inject m e 2>client.txt &
 	client=$!
@@ -231,4 +217,33 @@ refused_to_start() {
 	wait_until all_gone
 	inject m e 2>client.txt
 	[ "$(queued)" -eq 1 ]
+}
+
+# What can fail later.
+
+@test "workers and configuration lost: 55 for now, until one loads" {
+	control chain 'size max-message=1M'
+	start_daemon
+	inject m e
+	control chain nosuchplugin
+	wait_until logged 'configuration not loaded generation=2'
+	kill -KILL "$(role_pids filter)"
+	wait_until logged 'configuration not loaded generation=3'
+	code=0
+	inject m e || code=$?
+	[ "$code" -eq 55 ]
+	run "$SBIN/qfrontctl" status
+	[[ $output == *'NONE SERVES'*nosuchplugin* ]]
+	# The same after the dispatcher has gone too.
+	kill -KILL "$(role_pids dispatcher)"
+	wait_until logged 'started role=dispatcher' 2
+	code=0
+	inject m e || code=$?
+	((code > 50))
+	control chain 'size max-message=2M'
+	served() {
+		inject m e
+	}
+	wait_until served
+	stop_daemon
 }

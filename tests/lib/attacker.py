@@ -19,6 +19,11 @@ answer's kind and code, `closed` when there was none, or `cold`.
   truncate MESSAGE     the same with a file, which becomes shorter and longer
   unsealed MESSAGE     a memfd with no seals at all, and nothing else wrong
   many-fds             more descriptors than a request has
+  linger [MESSAGE]     sends a connection whose last close waits for hours, with
+                       something that is no request, or in a second record
+                       behind a request; prints `ready` and keeps the other end
+                       until its standard input ends
+  recipients N         an envelope of so many bytes, in sealed memory
 """
 
 import array
@@ -192,6 +197,46 @@ def unsealed(path):
 def many_fds():
     with connect() as s:
         send(s, request(), [0] * 40)
+        print(receive(s))
+
+
+def lingering():
+    """A connection whose last close waits for hours, and its other end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        peer, _ = server.accept()
+    client.setblocking(False)
+    try:
+        while True:
+            client.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                      struct.pack("ii", 1, 7200))
+    return client, peer
+
+
+def linger(*message):
+    client, peer = lingering()
+    with connect() as s:
+        if message:
+            send(s, request(), [sealed(read(message[0]))])
+            send(s, b"unread", [client.fileno()])
+        else:
+            send(s, request(kind=7), [client.fileno()])
+        # Ours may be the last one: then it is us who wait.
+        threading.Thread(target=client.close, daemon=True).start()
+        print("ready", flush=True)
+        sys.stdin.read()
+    peer.close()
+
+
+def recipients(number):
+    one = b"Tr@test.example\0"
+    envelope = b"Fs@test.example\0" + one * (int(number) // len(one)) + b"\0"
+    with connect() as s:
+        send(s, request(envelope=b"", flags=1),
+             [sealed(b"Subject: x\n\nx\n"), sealed(envelope)])
         print(receive(s))
 
 

@@ -78,6 +78,27 @@ wait_until() {
 	done
 }
 
+# gate: a command for the stage filter in GATE. Each that comes in adds a line to
+# open/entered and waits for one in open/gate.
+gate() {
+	mkdir -m 777 open
+	mkfifo -m 666 open/gate
+	: >open/entered
+	chmod 666 open/entered
+	GATE="echo in >>$PWD/open/entered; read x <$PWD/open/gate; cat"
+}
+
+# Lets all in, whenever they come.
+open_gate() {
+	exec {GATE_FD}<>open/gate
+	printf '%s\n' 1 2 3 4 5 6 7 8 >&"$GATE_FD"
+}
+
+# entered N: so many have come in.
+entered() {
+	(($(wc -l <open/entered) == $1))
+}
+
 # logged PATTERN [N]: has the daemon written at least N (1) such lines?
 logged() {
 	(($(grep -cE -- "$1" "$DAEMON_LOG") >= ${2-1}))
