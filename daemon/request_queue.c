@@ -114,6 +114,21 @@ static bool was_taken(const struct qf_request *r, const char *name)
 	return false;
 }
 
+/* Where the log of its queue program goes, if that is one of ours: as in a run
+ * without us. */
+static const char *log_target(const struct qf_request *r)
+{
+	const struct qf_frontend_config *config = &r->generation->policy.config;
+	const char *target = getenv("QFRONT_LOG");
+
+	if (target == NULL)
+		target = config->log != NULL ? config->log : "stderr";
+	if (strcmp(target, "stderr") == 0 &&
+	    qf_dialect_reads_stderr(config->dialect))
+		target = "syslog";
+	return target;
+}
+
 /* What changes of the client's environment for its queue program. */
 static int list_variables(struct qf_request *r, struct qf_buf *unset,
     struct qf_buf *set, struct qf_err *e)
@@ -133,6 +148,7 @@ static int list_variables(struct qf_request *r, struct qf_buf *unset,
 	if (r->setup.next.variable != NULL)
 		add_name(unset, r->setup.next.variable);
 	add_pair(set, "QFRONT_DEPTH", depth);
+	add_pair(set, "QFRONT_LOG", log_target(r));
 	if (verify != NULL && verify[0] == '\0')
 		add_pair(set, "DKIMVERIFY", verify);
 	return 0;

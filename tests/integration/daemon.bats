@@ -420,7 +420,7 @@ lacks() {
 	open_gate
 	wait "$pid"
 	[ "$(queued)" -eq 2 ]
-	logged 'request put off uid=70009 .*of this user'
+	logged 'request turned away uid=70009 code=71 .*of this user'
 	stop_daemon
 }
 
