@@ -9,7 +9,6 @@
  * all of them or none: the front end calls it so when one message has become
  * several. With --serve it is the store of qfrontd (queue/serve.h).
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,20 +27,6 @@ enum {
 	GROUPS_MAX = 64,
 	GROUPS_FD = 3 /* of the first message */
 };
-
-/* A message that is half read is none: what asks politely to end waits until
- * it is whole, and errors of writing come as errors. */
-static void set_signals(void)
-{
-	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGVTALRM,
-	    SIGPROF, SIGXCPU, SIGXFSZ, SIGPIPE};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-		signal(ignored[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* How many messages: one, and 0, for a call as qmail-queue is called, whatever
  * its arguments are; 1 for --groups. */
@@ -107,7 +92,7 @@ int main(int argc, char **argv)
 
 	qf_alloc_exit_code(51);
 	umask(033);
-	set_signals();
+	qf_qqguard_ignore();
 	qf_log_open_env("qfront-queue",
 	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
 	if (argc == 2 && strcmp(argv[1], "--serve") == 0)

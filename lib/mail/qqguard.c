@@ -94,6 +94,18 @@ int qf_qqguard_start(struct qf_err *e)
 	return rc;
 }
 
+void qf_qqguard_ignore(void)
+{
+	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGVTALRM,
+	    SIGPROF, SIGXCPU, SIGXFSZ, SIGPIPE};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 void qf_qqguard_stop(void)
 {
 	alarm(0);

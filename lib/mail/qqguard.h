@@ -22,6 +22,9 @@ enum {
 int qf_qqguard_start(struct qf_err *e);
 /* The clock alone, for a program that must be quick. */
 int qf_qqguard_clock(struct qf_err *e);
+/* For a program that writes a message: one that is half read is none, so what
+ * asks politely to end waits until it is whole. Nothing is blocked. */
+void qf_qqguard_ignore(void);
 /* Without clock, and with default signals for bugs: for a child that is to die
  * of them. */
 void qf_qqguard_stop(void);
