@@ -104,8 +104,9 @@ static void replace_serving(struct qf_dispatcher *d)
 	    QF_KS("error", g->text));
 	tell_master(QF_NOTE_WANT, g->number, g->text);
 	qf_gauge_set(QF_GAUGE_GENERATION, 0);
-	/* Callers wait in the socket until it is there, or has failed. */
+	/* Callers wait in the sockets until it is there, or has failed. */
 	qf_loop_remove(&d->socket);
+	qf_loop_remove(&d->pickup);
 	d->failed = false;
 	d->serving = NULL;
 	g->next = d->draining;
@@ -176,14 +177,21 @@ static void load_generation(
 }
 
 /* Callers come in while there is room for them, and an answer. */
-static void open_door(struct qf_dispatcher *d)
+static void open_doors(struct qf_dispatcher *d)
 {
-	if (d->stopping || d->socket.loop != NULL || d->n >= d->most ||
+	struct qf_watch *doors[] = {&d->socket, &d->pickup};
+	struct qf_err e;
+
+	if (d->stopping || d->n >= d->most ||
 	    (d->serving == NULL && !d->failed))
 		return;
-	if (qf_loop_add(d->loop, &d->socket, false, NULL) < 0)
-		qf_log(QF_LOG_ERROR, "socket not watched",
-		    QF_KU("requests", d->n));
+	for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+		struct qf_watch *w = doors[i];
+
+		if (w->fd >= 0 && w->loop == NULL &&
+		    qf_loop_add(d->loop, w, false, &e) < 0)
+			qf_log_err("callers not heard", &e);
+	}
 }
 
 static void on_sweep(struct qf_watch *watch, void *arg)
@@ -192,7 +200,7 @@ static void on_sweep(struct qf_watch *watch, void *arg)
 	struct qf_generation **at = &d->draining;
 
 	(void)watch;
-	open_door(d);
+	open_doors(d);
 	while (*at != NULL) {
 		struct qf_generation *g = *at;
 
@@ -208,6 +216,40 @@ static void on_sweep(struct qf_watch *watch, void *arg)
 		qf_loop_stop(d->loop);
 }
 
+/* The pickup. */
+
+static void drop_pickup(struct qf_dispatcher *d)
+{
+	qf_loop_remove(&d->pickup);
+	qf_close(&d->pickup.fd);
+}
+
+static void take_pickup(struct qf_dispatcher *d, int fd)
+{
+	drop_pickup(d);
+	d->pickup.fd = fd;
+	want_sweep(d);
+}
+
+static void on_pickup(struct qf_watch *watch, void *arg)
+{
+	struct qf_dispatcher *d = arg;
+	struct qf_pickup_note note;
+	int fds[QF_FDPASS_MAX], n;
+	size_t nfds;
+	struct qf_err e;
+
+	n = qf_fd_recv(watch->fd, &note, sizeof note, fds, &nfds, &e);
+	if (n == (int)sizeof note && nfds == 1) {
+		fcntl(fds[0], F_SETFL, O_NONBLOCK);
+		qf_request_open(d, fds[0], &note);
+		return;
+	}
+	for (size_t i = 0; i < nfds; i++)
+		qf_close(&fds[i]);
+	drop_pickup(d);
+}
+
 /* The master. */
 
 static void stop(struct qf_dispatcher *d)
@@ -218,6 +260,8 @@ static void stop(struct qf_dispatcher *d)
 		d->socket.ready(&d->socket, d);
 	qf_loop_remove(&d->socket);
 	qf_close(&d->socket.fd);
+	/* It finishes what has begun; the rest is safe where it is. */
+	drop_pickup(d);
 	qf_log(QF_LOG_INFO, "stopping", QF_KU("requests", d->n));
 	want_sweep(d);
 }
@@ -230,6 +274,9 @@ static void take_note(struct qf_dispatcher *d, const struct qf_role_note *note,
 		fds[0] = fds[1] = -1;
 	} else if (note->kind == QF_NOTE_STORE && nfds == 1) {
 		qf_stores_add(&d->stores, fds[0]);
+		fds[0] = -1;
+	} else if (note->kind == QF_NOTE_PICKUP && nfds == 1) {
+		take_pickup(d, fds[0]);
 		fds[0] = -1;
 	} else if (note->kind == QF_NOTE_STOP) {
 		stop(d);
@@ -274,7 +321,7 @@ static void on_socket(struct qf_watch *watch, void *arg)
 		    watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			qf_request_open(d, fd);
+			qf_request_open(d, fd, NULL);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE) {
@@ -331,6 +378,8 @@ static int open_all(struct qf_dispatcher *d, struct qf_err *e)
 	    .ready = on_socket,
 	    .arg = d,
 	    .deadline = QF_NEVER};
+	d->pickup = (struct qf_watch){
+	    .fd = -1, .ready = on_pickup, .arg = d, .deadline = QF_NEVER};
 	d->sweep = (struct qf_watch){
 	    .fd = -1, .late = on_sweep, .arg = d, .deadline = QF_NEVER};
 	d->stores.loop = d->loop;

@@ -16,7 +16,7 @@ struct qf_request;
 
 struct qf_dispatcher {
 	struct qf_loop *loop;
-	struct qf_watch master, socket;
+	struct qf_watch master, socket, pickup;
 	struct qf_watch sweep; /* frees what ended while it was in use */
 	struct qf_generation *serving; /* NULL at first */
 	struct qf_generation *loading; /* or NULL */

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,7 +67,7 @@ struct master {
 	struct qf_listener listener;
 	struct qf_ctl ctl;
 	struct qf_users users;
-	struct slot dispatcher, store[STORES_MAX];
+	struct slot dispatcher, pickup, store[STORES_MAX];
 	struct zygote zygote[ZYGOTES_MAX];
 	int control; /* to the dispatcher */
 	int signals, changes;
@@ -100,7 +101,7 @@ static int start_program(struct master *m, enum qf_role role,
 		.argv = argv,
 		.fds = fds,
 		.nfds = role == QF_ROLE_DISPATCHER ? 3 : 2,
-		.user = m->users.change ? &m->users.of[role] : NULL,
+		.user = qf_users_of(&m->users, role),
 		.bound = true},
 	    e);
 	if (rc == 0)
@@ -171,6 +172,32 @@ static void start_store(struct master *m, struct slot *s)
 	qf_close(&sock);
 }
 
+static bool has_drop(void)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	struct stat st;
+	bool found;
+
+	qf_dir_join(&path, QF_DIR_QUEUE, "drop");
+	found = stat(path.s, &st) == 0 && S_ISDIR(st.st_mode);
+	qf_buf_free(&path);
+	return found;
+}
+
+/* Only where there is something to take up; each generation looks again. */
+static void start_pickup(struct master *m)
+{
+	int sock;
+
+	m->pickup.again = QF_NEVER;
+	if (!has_drop())
+		return;
+	sock = start_slot(m, &m->pickup);
+	if (sock >= 0)
+		tell_dispatcher(m, QF_NOTE_PICKUP, 0, &sock, 1);
+	qf_close(&sock);
+}
+
 static struct zygote *free_place(struct master *m)
 {
 	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
@@ -200,6 +227,8 @@ static void start_generation(struct master *m, const char *why)
 
 	m->generation++;
 	m->reload_at = QF_NEVER;
+	if (m->pickup.child.pid == 0 && m->pickup.again == QF_NEVER)
+		start_pickup(m);
 	qf_log(QF_LOG_INFO, "loading", QF_KU("generation", m->generation),
 	    QF_KS("why", why));
 	pair[0] = start_zygote(m, QF_ROLE_FILTER, &e);
@@ -257,6 +286,8 @@ static void kill_all(struct master *m, int sig)
 		if (m->zygote[i].child.pid != 0)
 			kill(m->zygote[i].child.pid, sig);
 	}
+	if (m->pickup.child.pid != 0)
+		kill(m->pickup.child.pid, sig);
 	if (m->dispatcher.child.pid != 0)
 		kill(m->dispatcher.child.pid, sig);
 }
@@ -264,7 +295,8 @@ static void kill_all(struct master *m, int sig)
 static bool is_role(void *arg, pid_t pid)
 {
 	const struct master *m = arg;
-	bool known = pid == m->dispatcher.child.pid;
+	bool known =
+	    pid == m->dispatcher.child.pid || pid == m->pickup.child.pid;
 
 	for (size_t i = 0; i < m->nstores; i++)
 		known |= pid == m->store[i].child.pid;
@@ -275,7 +307,7 @@ static bool is_role(void *arg, pid_t pid)
 
 static bool has_children(const struct master *m)
 {
-	bool any = m->dispatcher.child.pid != 0;
+	bool any = m->dispatcher.child.pid != 0 || m->pickup.child.pid != 0;
 
 	for (size_t i = 0; i < m->nstores; i++)
 		any |= m->store[i].child.pid != 0;
@@ -293,13 +325,21 @@ static void dispatcher_ended(struct master *m)
 		m->drain_until = qf_deadline_in(END_MS);
 		return;
 	}
-	/* The others talk to one that is no more. A store ends by itself when
-	 * it has done what it does. */
+	/* The others talk to one that is no more. A store and the pickup end by
+	 * themselves when they have done what they do. */
 	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
 		if (m->zygote[i].child.pid != 0)
 			kill(m->zygote[i].child.pid, SIGKILL);
 	}
 	put_off(&m->dispatcher);
+}
+
+static void slot_ended(struct master *m, struct slot *s, int status)
+{
+	log_end(s->role, s->child.pid, status);
+	forget_child(&s->child);
+	if (!m->stopping)
+		put_off(s);
 }
 
 static void child_ended(struct master *m, pid_t pid, int status)
@@ -310,13 +350,11 @@ static void child_ended(struct master *m, pid_t pid, int status)
 		dispatcher_ended(m);
 		return;
 	}
+	if (pid == m->pickup.child.pid)
+		slot_ended(m, &m->pickup, status);
 	for (size_t i = 0; i < m->nstores; i++) {
-		if (pid != m->store[i].child.pid)
-			continue;
-		log_end(QF_ROLE_STORE, pid, status);
-		forget_child(&m->store[i].child);
-		if (!m->stopping)
-			put_off(&m->store[i]);
+		if (pid == m->store[i].child.pid)
+			slot_ended(m, &m->store[i], status);
 	}
 	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
 		if (pid != m->zygote[i].child.pid)
@@ -517,6 +555,8 @@ static int64_t next_deadline(const struct master *m)
 	if (m->stopping)
 		return m->drain_until;
 	at = sooner(sooner(at, m->dispatcher.again), m->load_until);
+	if (m->control >= 0)
+		at = sooner(at, m->pickup.again);
 	for (size_t i = 0; i < m->nstores && m->control >= 0; i++)
 		at = sooner(at, m->store[i].again);
 	return at;
@@ -542,6 +582,8 @@ static void do_what_is_due(struct master *m)
 		if (is_due(m->store[i].again))
 			start_store(m, &m->store[i]);
 	}
+	if (is_due(m->pickup.again) && m->control >= 0)
+		start_pickup(m);
 	if (is_due(m->load_until))
 		give_up_loading(m);
 	if (is_due(m->reload_at)) {
@@ -655,6 +697,9 @@ static void init(struct master *m)
 	    .listener = QF_LISTENER_NONE,
 	    .ctl = QF_CTL_NONE,
 	    .dispatcher = {.role = QF_ROLE_DISPATCHER,
+		.child = QF_CHILD_NONE,
+		.again = QF_NEVER},
+	    .pickup = {.role = QF_ROLE_PICKUP,
 		.child = QF_CHILD_NONE,
 		.again = QF_NEVER},
 	    .control = -1,

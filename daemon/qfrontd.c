@@ -41,6 +41,8 @@ static int run_role(int argc, char **argv)
 		return qf_zygote_main(0);
 	if (strcmp(role, "sign") == 0)
 		return qf_zygote_main(1);
+	if (strcmp(role, "pickup") == 0)
+		return qf_pickup_main();
 	fputs(usage, stderr);
 	return 64;
 }

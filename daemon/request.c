@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/closer.h"
+#include "daemon/roles.h"
 #include "frontend/metrics.h"
 #include "frontend/outcome.h"
 #include "lib/base/clock.h"
@@ -498,13 +499,16 @@ static void name_scope(struct qf_request *r)
 	    ++number);
 }
 
-static struct qf_request *make(struct qf_dispatcher *d, int fd)
+static struct qf_request *make(
+    struct qf_dispatcher *d, int fd, const struct qf_pickup_note *from)
 {
 	struct qf_request *r = qf_alloc(sizeof *r);
 	struct ucred who = {.uid = (uid_t)-1};
 	socklen_t size = sizeof who;
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+	if (from != NULL)
+		who.uid = (uid_t)from->uid;
 	*r = (struct qf_request){.d = d,
 	    .watch = {.fd = fd,
 		.ready = on_client,
@@ -519,7 +523,9 @@ static struct qf_request *make(struct qf_dispatcher *d, int fd)
 	    .message = -1,
 	    .envelope = QF_ENVELOPE_INIT,
 	    .setup = QF_SETUP_INIT};
-	r->believed = is_believed(r);
+	/* What was picked up has lost its environment, and with it what a
+	 * trusted user says of where it comes from: it is anybody's. */
+	r->believed = from != NULL ? from->bounce != 0 : is_believed(r);
 	for (size_t i = 0; i < QF_ANSWER_GROUPS_MAX; i++)
 		r->spool[i] = (struct qf_spool)QF_SPOOL_INIT;
 	qf_gauge_add(QF_GAUGE_REQUESTS, 1);
@@ -528,9 +534,10 @@ static struct qf_request *make(struct qf_dispatcher *d, int fd)
 	return r;
 }
 
-void qf_request_open(struct qf_dispatcher *d, int fd)
+void qf_request_open(
+    struct qf_dispatcher *d, int fd, const struct qf_pickup_note *from)
 {
-	struct qf_request *r = make(d, fd);
+	struct qf_request *r = make(d, fd, from);
 	const struct qf_refusal *full = NULL;
 	struct qf_err e;
 

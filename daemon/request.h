@@ -11,7 +11,11 @@
 
 #include "daemon/dispatcher.h"
 
-/* Takes over a connection. */
-void qf_request_open(struct qf_dispatcher *d, int fd);
+struct qf_pickup_note;
+
+/* Takes over a connection: of its peer, or when the pickup has made it (else
+ * NULL) of whom that says. */
+void qf_request_open(
+    struct qf_dispatcher *d, int fd, const struct qf_pickup_note *from);
 
 #endif

@@ -11,12 +11,13 @@
  *	        +- zygote filter --- workers  (a new pair with
  *	        +- zygote sign ----- workers   each generation)
  *	        +- qfront-queue --serve       the store, several
+ *	        +- pickup --- takes up drop/, a process for each message
  *
  * All are `qfrontd --role NAME`, but the store. A record between master and
  * dispatcher is a struct qf_role_note over a SOCK_SEQPACKET pair; the
  * dispatcher's end is QF_ROLE_FD, the listening socket QF_LISTEN_FD. A
- * zygote's or store worker's end of its pair with the dispatcher is
- * QF_ROLE_FD too.
+ * zygote's, store worker's or the pickup's end of its pair with the dispatcher
+ * is QF_ROLE_FD too.
  */
 #ifndef QF_DAEMON_ROLES_H
 #define QF_DAEMON_ROLES_H
@@ -33,6 +34,7 @@ enum qf_role_note_kind {
 	QF_NOTE_GENERATION = 1, /* load `generation`; with it two descriptors:
 				 * the zygotes for filter and for sign */
 	QF_NOTE_STORE,          /* one more store worker: one descriptor */
+	QF_NOTE_PICKUP,         /* the pickup: one descriptor */
 	QF_NOTE_STOP,           /* finish what has begun, then exit 0 */
 	/* Dispatcher to master. */
 	QF_NOTE_READY,  /* `generation` serves mail from now on */
@@ -47,10 +49,19 @@ struct qf_role_note {
 	char text[512];
 };
 
+/* Pickup to dispatcher, with a connection to take as if it came by the socket:
+ * what it brings is a message of this user, or a bounce of this host. */
+struct qf_pickup_note {
+	uint32_t uid;
+	uint32_t bounce;
+};
+
 /* The whole life of the dispatcher: its exit code. */
 int qf_dispatcher_main(void);
 /* The whole life of a zygote, for workers that hold keys or for the others. */
 int qf_zygote_main(int secret);
+/* The whole life of the pickup. */
+int qf_pickup_main(void);
 /* The whole life of the master: its exit code. */
 int qf_master_main(int argc, char **argv);
 

@@ -20,11 +20,20 @@ static const struct {
     [QF_ROLE_FILTER] = {"filter", "qfrontf"},
     [QF_ROLE_SIGN] = {"sign", "qfrontk"},
     [QF_ROLE_STORE] = {"store", NULL},
+    [QF_ROLE_PICKUP] = {"pickup", NULL},
 };
 
 const char *qf_role_name(enum qf_role role)
 {
 	return roles[role].name;
+}
+
+const struct qf_child_user *qf_users_of(
+    const struct qf_users *u, enum qf_role role)
+{
+	if (!u->change)
+		return NULL;
+	return &u->of[role == QF_ROLE_PICKUP ? QF_ROLE_STORE : role];
 }
 
 /* With the groups that the user database gives him. */

@@ -15,7 +15,8 @@ enum qf_role {
 	QF_ROLE_FILTER,
 	QF_ROLE_SIGN,
 	QF_ROLE_STORE,
-	QF_ROLES
+	QF_ROLES,
+	QF_ROLE_PICKUP = QF_ROLES /* who the store is */
 };
 
 struct qf_users {
@@ -28,6 +29,9 @@ int qf_users_load(
     struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e);
 void qf_users_free(struct qf_users *u);
 
+/* NULL: who we are. */
+const struct qf_child_user *qf_users_of(
+    const struct qf_users *u, enum qf_role role);
 const char *qf_role_name(enum qf_role role);
 
 #endif

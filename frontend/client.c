@@ -14,8 +14,6 @@
 #include "lib/base/io.h"
 #include "lib/base/spool.h"
 
-extern char **environ;
-
 enum {
 	FIRST = 32768, /* bytes of an envelope that go without a descriptor */
 	SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL
@@ -128,7 +126,7 @@ static bool add_words(const struct qf_client *c, size_t *at)
 		return false;
 	record.head.words = (uint32_t)(*at - from);
 	from = *at;
-	if (!add_strings(environ, at))
+	if (!add_strings(c->environment, at))
 		return false;
 	record.head.environment = (uint32_t)(*at - from);
 	return true;
@@ -159,7 +157,8 @@ static int spool_words(const struct qf_client *c, int *fd, struct qf_err *e)
 		return e->rc;
 	if (spool_strings(&s, name, &record.head.words, e) < 0 ||
 	    spool_strings(&s, c->argv, &record.head.words, e) < 0 ||
-	    spool_strings(&s, environ, &record.head.environment, e) < 0 ||
+	    spool_strings(&s, c->environment, &record.head.environment, e) <
+		0 ||
 	    qf_spool_finish(&s, e) < 0) {
 		qf_spool_close(&s);
 		return e->rc;
@@ -266,9 +265,10 @@ int qf_client_ask(struct qf_client *c, struct qf_err *e)
 	size_t n = 0;
 	int words = -1, rc;
 
+	record.head = (struct qf_ask){0};
 	if (take_envelope(c, &n, e) < 0)
 		return e->rc;
-	rc = dial(c, e);
+	rc = c->sock < 0 ? dial(c, e) : 1;
 	if (rc > 0) {
 		size_t at = n;
 

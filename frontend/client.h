@@ -21,6 +21,7 @@ struct qf_client {
 	const char *socket; /* path */
 	const char *name;   /* that we were called by */
 	char *const *argv;  /* and our arguments, NULL-terminated */
+	char *const *environment;
 	int message;
 	int envelope; /* what the caller gave; once it was read, sealed, when it
 		       * is needed again */
@@ -29,13 +30,13 @@ struct qf_client {
 	struct qf_answered answer;
 	int fds[QF_ANSWER_FDS_MAX];
 	size_t nfds;
-	int sock; /* the connection, for a second answer */
+	int sock; /* the connection, or -1; kept for a second answer */
 };
 
-/* Asks: 1 and an answer; 0 when there is no daemon, and `envelope` is then a
- * descriptor that has all of it, from its start; QF_EREAD for the envelope, or
- * QF_EPIPE, QF_EPROTO when the answer is lost: then the message may be queued
- * or not. */
+/* Asks, on the connection if there is one: 1 and an answer; 0 when there is no
+ * daemon, and `envelope` is then a descriptor that has all of it, from its
+ * start; QF_EREAD for the envelope, or QF_EPIPE, QF_EPROTO when the answer is
+ * lost: then the message may be queued or not. */
 int qf_client_ask(struct qf_client *c, struct qf_err *e);
 
 #endif

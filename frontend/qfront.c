@@ -25,6 +25,8 @@
 #include "lib/mail/qqcode.h"
 #include "lib/mail/qqguard.h"
 
+extern char **environ;
+
 enum {
 	/* qfrontd --deliver: the connection, then pairs. Callers read texts on
 	 * lower ones. */
@@ -266,6 +268,7 @@ int main(int argc, char **argv)
 	struct qf_client c = {.socket = qf_socket_path(),
 	    .name = own_name(argv[0]),
 	    .argv = argc > 0 ? argv + 1 : none,
+	    .environment = environ,
 	    .envelope = STDOUT_FILENO,
 	    .sock = -1};
 	struct qf_err e;
