@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/leave.h"
 #include "frontend/commit.h"
 #include "frontend/dialect.h"
 #include "frontend/metrics.h"
@@ -170,6 +171,11 @@ static int run(struct once *o, char *const *argv, struct qf_err *e)
 	    qf_envelope_read(&o->envelope, STDOUT_FILENO, e) < 0 ||
 	    configure(o, argv, e) < 0)
 		return fail(o, "message refused", e);
+	/* Before the chain: it is the daemon that runs it then. */
+	if (qf_leave_applies(&o->setup, argv)) {
+		qf_leave_exec(&o->setup, o->message.fd, &o->envelope, e);
+		return fail(o, "message not left for the daemon", e);
+	}
 	/* A caller holds and routes nothing. */
 	qf_attrs_remove_ours(&o->envelope.attrs);
 	code = qf_setup_filter(

@@ -19,6 +19,7 @@ static const struct place {
     [QF_DIR_PLUGINS] = {"PLUGINDIR", QF_PLUGINDIR, true},
     [QF_DIR_PROTOCOLS] = {"PROTOCOLDIR", QF_PROTOCOLDIR, true},
     [QF_DIR_COMPAT] = {NULL, QF_COMPATDIR, true},
+    [QF_DIR_LIBEXEC] = {NULL, QF_LIBEXECDIR, true},
     [QF_DIR_SBIN] = {NULL, QF_SBINDIR, true},
 };
 
@@ -137,6 +138,12 @@ void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name)
 	qf_buf_addf(out, "%s/%s", qf_dir(dir), name);
 }
 
+bool qf_places_moved(void)
+{
+	return qf_env_trusted() &&
+	       (getenv("CONTROLDIR") != NULL || getenv("QUEUEDIR") != NULL);
+}
+
 /* What the variable says, or what was compiled in where nobody has moved the
  * other places. */
 static const char *runtime_path(const char *variable, const char *compiled)
@@ -148,9 +155,7 @@ static const char *runtime_path(const char *variable, const char *compiled)
 	path = getenv(variable);
 	if (path != NULL && path[0] != '\0')
 		return strcmp(path, "none") != 0 ? path : NULL;
-	if (getenv("CONTROLDIR") != NULL || getenv("QUEUEDIR") != NULL)
-		return NULL;
-	return compiled;
+	return qf_places_moved() ? NULL : compiled;
 }
 
 const char *qf_socket_path(void)

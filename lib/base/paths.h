@@ -20,6 +20,7 @@ enum qf_dir {
 	QF_DIR_PLUGINS,   /* $PLUGINDIR */
 	QF_DIR_PROTOCOLS, /* $PROTOCOLDIR */
 	QF_DIR_COMPAT,    /* qfront under the names of other front ends */
+	QF_DIR_LIBEXEC,   /* programs that only programs call */
 	QF_DIR_SBIN
 };
 
@@ -30,9 +31,13 @@ void qf_dir_settle(void);
 /* Appends DIR/name. */
 void qf_dir_join(struct qf_buf *out, enum qf_dir dir, const char *name);
 
+/* Has the environment moved configuration or queue? Then mail is test mail, and
+ * must never enter production. */
+bool qf_places_moved(void);
+
 /* The socket of qfrontd: QFRONT_SOCKET, else the compiled-in one. NULL when no
  * daemon is to be asked: QFRONT_SOCKET=none, or CONTROLDIR or QUEUEDIR without
- * QFRONT_SOCKET, so that test mail never enters production. */
+ * QFRONT_SOCKET. */
 const char *qf_socket_path(void);
 /* The file of the counters: QFRONT_METRICS, else the compiled-in one; NULL as
  * for the socket. */

@@ -3,6 +3,10 @@
 
 load ../lib/common
 load ../lib/daemon
+load ../lib/prison
+
+# The group that may write drop/.
+GROUP=5432
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
@@ -26,6 +30,30 @@ open_world() {
 	mkdir -m 1777 "$DROP"
 	# The folder of one run of bats is nobody else's at first.
 	((EUID != 0)) || chmod 755 "$BATS_RUN_TMPDIR"
+}
+
+# The same as on a host, with a set-gid qfront-drop.
+open_host() {
+	open_prison
+	QUEUE=new$QF_LOCALSTATEDIR/spool/qfront
+	DROP=$QUEUE/drop
+	PROGRAM=$QF_LIBEXECDIR/qfront/qfront-drop
+	control me test.example
+	mkdir -p "${QUEUE%/*}"
+	chown "$OWNER" "${QUEUE%/*}"
+	run_as "$OWNER" "$QF_SBINDIR/qfrontctl" queue init
+	[ "$status" -eq 0 ]
+	chmod 751 "$QUEUE"
+	mkdir "$DROP"
+	chown "$OWNER:$GROUP" "$DROP"
+	chmod 1730 "$DROP"
+	chgrp "$GROUP" "new$PROGRAM"
+	chmod 2755 "new$PROGRAM"
+}
+
+# As without qfront-drop: the queue can not be written.
+shut_out() {
+	[ "$status" -eq 62 ] || [ "$status" -eq 63 ]
 }
 
 # answer COMMAND...: its exit code in `status`, what it logs in `log`.
@@ -59,6 +87,98 @@ queue_has() {
 # The file of the only message in the queue.
 queued_file() {
 	find "$QUEUEDIR/mess" -type f
+}
+
+@test "who can not write the queue leaves mail for the daemon" {
+	open_host
+	control chain 'misbehave do=mark if=path=local'
+	run_as "$CALLER" RELAYCLIENT= "$QF_SBINDIR/qfront"
+	[ "$status" -eq 0 ]
+	[[ $log == *'no daemon, left for it'*'from=sender@test.example rcpts=1'* ]]
+	[[ $log == *'dropped what the caller may not say uid=65534'*names=RELAYCLIENT ]]
+	[ "$(stat -c '%u %g %a' "$DROP"/*)" = "$CALLER $GROUP 644" ]
+	export QUEUEDIR=$PWD/$QUEUE
+	[ "$(queued)" -eq 0 ]
+
+	chmod 755 "$BATS_RUN_TMPDIR"
+	PLUGINDIR=$PWD/new$QF_LIBDIR/qfront/plugins
+	export PLUGINDIR CONTROLDIR
+	! roles_are_apart || control daemonusers \
+		"dispatcher ${ROLE_UIDS[0]}" "filter ${ROLE_UIDS[1]}" \
+		"sign ${ROLE_UIDS[2]}" "store $OWNER"
+	start_daemon
+	wait_until queue_has 1
+	wait_until dropped 0
+	stop_daemon
+	logged "taken up drop=[0-9a-f]* uid=$CALLER from=sender@test.example rcpts=1"
+	file=$(queued_file)
+	head -n 1 "$file" | grep -q "invoked by uid $CALLER"
+	grep -q '^X-Trace: mark' "$file"
+	tr '\0' '\n' <"$QUEUEDIR/todo/${file##*/}" | grep -qx "u$CALLER"
+}
+
+@test "a user neither sees nor changes what is in drop/" {
+	open_host
+	run_as "$CALLER" "$QF_SBINDIR/qfront"
+	[ "$status" -eq 0 ]
+	id=$(ids)
+	folder=$QF_LOCALSTATEDIR/spool/qfront/drop
+	run_as "$CALLER" ls "$folder"
+	[ "$status" -ne 0 ]
+	run_as "$CALLER" touch "$folder/0123456789abcdef"
+	[ "$status" -ne 0 ]
+	run_as "$CALLER" cat "$folder/$id"
+	[ "$status" -ne 0 ]
+	run_as "$CALLER" rm -f "$folder/$id"
+	[ "$status" -ne 0 ]
+	[ "$(ids)" = "$id" ]
+}
+
+@test "nobody chooses where a set-gid qfront-drop writes" {
+	open_host
+	mkdir -m 777 new/evil/drop
+	run_as "$CALLER" QUEUEDIR=/evil CONTROLDIR=/evil TMPDIR=/evil DEATH=0 \
+		QFRONT_LOG=stderr "$PROGRAM"
+	[ "$status" -eq 0 ]
+	[ -z "$log" ]
+	dropped 1
+	[ -z "$(ls -A new/evil/drop)" ]
+}
+
+@test "qfront-drop is for strangers, where the operator has set it up" {
+	open_host
+	# Root writes the queue.
+	run_as 0 "$QF_SBINDIR/qfront"
+	[ "$status" -eq 0 ]
+	# What a trusted user says of his mail would be lost.
+	control trusted-users "$CALLER"
+	run_as "$CALLER" TCPREMOTEIP=192.0.2.1 "$QF_SBINDIR/qfront"
+	shut_out
+	rm "$CONTROL/trusted-users"
+	# Test mail never enters production.
+	run_as "$CALLER" CONTROLDIR="$QF_SYSCONFDIR/qfront" "$QF_SBINDIR/qfront"
+	shut_out
+	run_as "$CALLER" QUEUEDIR="$QF_LOCALSTATEDIR/spool/qfront" \
+		"$QF_SBINDIR/qfront"
+	shut_out
+	# Another queue program is the caller's to run.
+	run_as "$CALLER" "$QF_SBINDIR/qfront" /bin/false
+	[ "$status" -eq 1 ]
+	control queueprog /bin/false
+	run_as "$CALLER" "$QF_SBINDIR/qfront"
+	[ "$status" -eq 1 ]
+	rm "$CONTROL/queueprog"
+	# Without its rights, and without the folder.
+	chmod 755 "new$PROGRAM"
+	run_as "$CALLER" "$QF_SBINDIR/qfront"
+	shut_out
+	chmod 2755 "new$PROGRAM"
+	dropped 0
+	rmdir "$DROP"
+	run_as "$CALLER" "$QF_SBINDIR/qfront"
+	shut_out
+	run_as "$CALLER" "$PROGRAM"
+	[ "$status" -eq 62 ]
 }
 
 @test "what can not be kept whole is refused, and nothing is left" {

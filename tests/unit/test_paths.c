@@ -72,7 +72,7 @@ static void test_directories(void **state)
 	in_process(compiled, &got);
 	for (rest = qf_buf_span(&got); qf_span_cut(&rest, '\n', &line); n++)
 		assert_int_equal('/', line.p[0]);
-	assert_int_equal(6, n);
+	assert_int_equal(7, n);
 	assert_non_null(strstr(got.s, "/qfront\n"));
 	assert_non_null(strstr(got.s, "/qfront/plugins\n"));
 	assert_non_null(strstr(got.s, "/qfront/protocols\n"));
