@@ -49,7 +49,7 @@ documented() {
 	local program name missing=
 
 	for program in "$QF_STAGE$QF_SBINDIR"/* "$QF_STAGE$QF_BINDIR"/* \
-		"$QF_STAGE$QF_LIBEXECDIR"/qfront/protocols/*; do
+		"$QF_STAGE$QF_LIBEXECDIR"/qfront/{,protocols/}*; do
 		[[ -f $program && $program != *.bin ]] || continue
 		name=${program##*/}
 		compgen -G "$QF_STAGE$QF_MANDIR/man[18]/$name.[18]" \
