@@ -117,6 +117,7 @@ int qf_loop_add(
 	struct epoll_event ev = {
 	    .events = hangups ? EPOLLRDHUP : EPOLLIN, .data.ptr = w};
 
+	w->events = ev.events;
 	if (w->fd >= 0 && epoll_ctl(loop->epoll, EPOLL_CTL_ADD, w->fd, &ev) < 0)
 		return qf_fail_sys(e, QF_EPIPE, "epoll_ctl");
 	w->loop = loop;
@@ -124,6 +125,19 @@ int qf_loop_add(
 	if (w->deadline != QF_NEVER)
 		push(loop, w);
 	return 0;
+}
+
+void qf_loop_want_write(struct qf_watch *w, bool wanted)
+{
+	struct epoll_event ev = {.data.ptr = w};
+
+	if (w->loop == NULL)
+		return;
+	w->events &= ~(uint32_t)EPOLLOUT;
+	w->events |= wanted ? EPOLLOUT : 0;
+	ev.events = w->events;
+	/* Fails for what is not watched only. */
+	epoll_ctl(w->loop->epoll, EPOLL_CTL_MOD, w->fd, &ev);
 }
 
 void qf_loop_remove(struct qf_watch *w)
@@ -155,27 +169,32 @@ static void hand_out_late(struct qf_loop *loop)
 	}
 }
 
+int qf_loop_step(struct qf_loop *loop, struct qf_err *e)
+{
+	int left = loop->n > 0 ? qf_deadline_poll(loop->heap[0]->deadline) : -1;
+	int n = epoll_wait(loop->epoll, loop->event, EVENTS, left);
+
+	if (n < 0 && errno != EINTR)
+		return qf_fail_sys(e, QF_EPIPE, "epoll_wait");
+	loop->nevents = n < 0 ? 0 : n;
+	for (int i = 0; i < loop->nevents && !loop->stopped; i++) {
+		struct qf_watch *w = loop->event[i].data.ptr;
+
+		if (w != NULL)
+			w->ready(w, w->arg);
+	}
+	loop->nevents = 0;
+	hand_out_late(loop);
+	return 0;
+}
+
 int qf_loop_run(struct qf_loop *loop, struct qf_err *e)
 {
-	while (!loop->stopped) {
-		int left = loop->n > 0
-			       ? qf_deadline_poll(loop->heap[0]->deadline)
-			       : -1;
-		int n = epoll_wait(loop->epoll, loop->event, EVENTS, left);
+	int rc = 0;
 
-		if (n < 0 && errno != EINTR)
-			return qf_fail_sys(e, QF_EPIPE, "epoll_wait");
-		loop->nevents = n < 0 ? 0 : n;
-		for (int i = 0; i < loop->nevents && !loop->stopped; i++) {
-			struct qf_watch *w = loop->event[i].data.ptr;
-
-			if (w != NULL)
-				w->ready(w, w->arg);
-		}
-		loop->nevents = 0;
-		hand_out_late(loop);
-	}
-	return 0;
+	while (rc == 0 && !loop->stopped)
+		rc = qf_loop_step(loop, e);
+	return rc;
 }
 
 void qf_loop_stop(struct qf_loop *loop)
