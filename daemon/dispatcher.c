@@ -28,8 +28,7 @@ enum {
 	FDS_EACH = 8, /* that a request holds, as a rule */
 	FDS_KEPT = QF_FDPASS_MAX + 2 * QF_STOREREQ_FDS_MAX,
 	ACCEPTS = 64, /* connections that are taken in one go */
-	ACCEPT_PAUSE_MS = 50,
-	SLICE_MS = 10 /* between looks who had a core for long */
+	ACCEPT_PAUSE_MS = 50
 };
 
 static void tell_master(uint32_t kind, uint32_t generation, const char *text)
@@ -145,22 +144,6 @@ static void on_changed(void *arg)
 		qf_pool_schedule(&g->filter);
 		qf_pool_schedule(&g->sign);
 	}
-}
-
-/* No core is free, and those who have one have had it for a while. */
-static void on_slice(struct qf_watch *watch, void *arg)
-{
-	struct qf_dispatcher *d = arg;
-	bool any = false;
-
-	for (struct qf_generation *g = first_generation(d); g != NULL;
-	     g = next_generation(d, g)) {
-		any |= qf_pool_yield_cores(&g->filter);
-		any |= qf_pool_yield_cores(&g->sign);
-	}
-	on_changed(d);
-	if (any && watch->deadline == QF_NEVER)
-		qf_loop_set_deadline(watch, qf_deadline_in(SLICE_MS));
 }
 
 static void load_generation(
@@ -351,13 +334,6 @@ static void count_fds(struct qf_dispatcher *d)
 		      : 1;
 }
 
-static unsigned count_cores(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n > 0 ? (unsigned)n : 1;
-}
-
 /* What a dispatcher before us left is no longer so. */
 static void reset_gauges(void)
 {
@@ -383,15 +359,14 @@ static int open_all(struct qf_dispatcher *d, struct qf_err *e)
 	d->sweep = (struct qf_watch){
 	    .fd = -1, .late = on_sweep, .arg = d, .deadline = QF_NEVER};
 	d->stores.loop = d->loop;
-	d->cores.free = count_cores();
-	d->cores.slice = (struct qf_watch){
-	    .fd = -1, .late = on_slice, .arg = d, .deadline = QF_NEVER};
+	d->cores.changed = on_changed;
+	d->cores.arg = d;
 	fcntl(QF_LISTEN_FD, F_SETFL, O_NONBLOCK);
 	fcntl(QF_LISTEN_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(QF_ROLE_FD, F_SETFD, FD_CLOEXEC);
 	if (qf_loop_add(d->loop, &d->master, false, e) < 0)
 		return e->rc;
-	if (qf_loop_add(d->loop, &d->cores.slice, false, e) < 0)
+	if (qf_cores_open(&d->cores, 0, d->loop, e) < 0)
 		return e->rc;
 	return qf_loop_add(d->loop, &d->sweep, false, e);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qfront/plugin.h>
+
 #include "lib/base/strv.h"
 
 enum {
@@ -373,4 +375,9 @@ const char *qf_skip_name(uint32_t skip)
 	    [QF_SKIP_MAX] = "max"};
 
 	return skip < sizeof names / sizeof *names ? names[skip] : "unknown";
+}
+
+bool qf_stage_waits(const struct qf_stage *s)
+{
+	return s->noted && (s->flags & QF_FLAG_NETWORK) != 0;
 }

@@ -106,5 +106,8 @@ enum qf_skip {
 enum qf_skip qf_stage_skip(
     const struct qf_stage *s, const struct qf_subject *subject, bool accepted);
 const char *qf_skip_name(uint32_t skip);
+/* Does it wait for others, so that it needs no core? Known from its note; else
+ * it counts as one that computes. */
+bool qf_stage_waits(const struct qf_stage *s);
 
 #endif
