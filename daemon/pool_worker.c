@@ -248,6 +248,12 @@ static void on_worker(struct qf_watch *watch, void *arg)
 		kill_worker(w, QF_POOL_UNKNOWN);
 		return;
 	}
+	if (w->core.queued) {
+		/* Whoever waits for its turn has nothing to say. */
+		qf_job_close(&w->in);
+		kill_worker(w, QF_POOL_LIED);
+		return;
+	}
 	qf_log_scope(w->errand->caller.log_scope);
 	rc = take_record(w, n, &e);
 	qf_log_scope(NULL);

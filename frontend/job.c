@@ -216,7 +216,7 @@ static bool take_report(struct qf_job *job, const struct qf_job_result *in)
 	if (p->kind != QF_REPORT_BEGIN || !may_reach(job, p->stage))
 		return false;
 	job->stage = (long)p->stage;
-	job->waits = p->waits != 0;
+	job->waits = qf_stage_waits(&job->work->chain->stage[p->stage]);
 	qf_job_enter(job);
 	return true;
 }

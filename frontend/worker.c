@@ -41,24 +41,17 @@ static int await_core(struct qf_worker *w)
 	return 0;
 }
 
-/* Known before its plugin is loaded, or else it counts as one that computes. */
-static bool waits(const struct qf_stage *s)
-{
-	return s->noted && (s->flags & QF_FLAG_NETWORK) != 0;
-}
-
 static int begin(struct qf_worker *w, size_t stage)
 {
 	struct qf_report r = {.kind = QF_REPORT_BEGIN,
 	    .stage = (uint32_t)stage,
-	    .accepted = w->report.accepted,
-	    .waits = waits(&w->work->chain->stage[stage])};
+	    .accepted = w->report.accepted};
 	bool had = w->core;
 	struct qf_err e;
 
 	if (qf_fd_send(w->sock, &r, sizeof r, NULL, 0, &e) < 0)
 		return qf_worker_trouble(w, &e);
-	w->core = !r.waits;
+	w->core = !qf_stage_waits(&w->work->chain->stage[stage]);
 	return w->warm != NULL && w->core && !had ? await_core(w) : 0;
 }
 

@@ -57,8 +57,7 @@ struct qf_report {
 			 * that ended the chain */
 	uint8_t accepted, message_edited, envelope_edited, share_edited;
 	uint8_t has_fates;
-	uint8_t waits; /* begun: it waits for others, and needs no core */
-	uint8_t reserved[2];
+	uint8_t reserved[3];
 	struct qf_judgement judgement; /* of a stage that ended the chain */
 	struct qf_trace trace;
 	struct qf_err error; /* configuration or system trouble, or rc 0 */

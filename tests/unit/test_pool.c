@@ -1,0 +1,338 @@
+/*
+ * A pool whose zygote and workers are this test.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <qfront/plugin.h>
+
+#include "daemon/pool.h"
+#include "daemon/zygote.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+enum {
+	STAGES = 4,
+	ERRANDS_MAX = 4000,
+	CHAIN_MS = 1000
+};
+
+static int64_t now_us = 1000 * 1000;
+
+static int64_t source(int which)
+{
+	(void)which;
+	return now_us;
+}
+
+/* The first and the last one wait for others. */
+static struct qf_stage stages[STAGES] = {
+    {.name = "a", .noted = true, .flags = QF_FLAG_NETWORK},
+    {.name = "b", .noted = true}, {.name = "c", .noted = true},
+    {.name = "d", .noted = true, .flags = QF_FLAG_NETWORK}};
+static struct qf_chain chain = {.stage = stages, .n = STAGES};
+static struct qf_envelope envelope = QF_ENVELOPE_INIT;
+static struct qf_share share;
+static struct qf_context context;
+static int preset[STAGES] = {
+    QF_WORK_RUN, QF_WORK_RUN, QF_WORK_RUN, QF_WORK_RUN};
+
+static struct qf_loop *loop;
+static struct qf_cores cores;
+static struct qf_pool pool;
+static int zygote, message;
+
+/* An errand, and what came of it. */
+static struct job {
+	struct qf_work work;
+	struct qf_errand errand;
+	int done, rc;
+	long stage;
+} jobs[ERRANDS_MAX];
+
+static void on_changed(void *arg)
+{
+	(void)arg;
+	if (!pool.gone)
+		qf_pool_schedule(&pool);
+}
+
+static void on_done(
+    void *arg, int rc, struct qf_job_result *in, const struct qf_err *e)
+{
+	struct job *j = arg;
+
+	(void)e;
+	j->done++;
+	j->rc = rc;
+	j->stage = in->stage;
+}
+
+static void start(int ncores, struct qf_pool_limits limits)
+{
+	int pair[2];
+	struct qf_err e;
+
+	memset(jobs, 0, sizeof jobs);
+	assert_int_equal(
+	    0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	zygote = pair[1];
+	message = unit_file("m", 1);
+	cores = (struct qf_cores){.changed = on_changed};
+	pool = (struct qf_pool){.cores = &cores,
+	    .limits = limits,
+	    .name = "filter",
+	    .changed = on_changed};
+	assert_int_equal(0, qf_loop_open(&loop, &e));
+	pool.loop = loop;
+	assert_int_equal(0, qf_cores_open(&cores, ncores, loop, &e));
+	assert_int_equal(0, qf_pool_open(&pool, pair[0], &e));
+}
+
+static void stop(void)
+{
+	qf_pool_close(&pool);
+	qf_loop_remove(&cores.look);
+	qf_loop_close(loop);
+	close(zygote);
+	close(message);
+}
+
+static void on_now(struct qf_watch *w, void *arg)
+{
+	(void)w;
+	*(bool *)arg = true;
+}
+
+/* All that there is now, and nothing later. */
+static void pump(void)
+{
+	for (int i = 0; i < 8; i++) {
+		bool late = false;
+		struct qf_watch now = {.fd = -1,
+		    .late = on_now,
+		    .arg = &late,
+		    .deadline = qf_clock_mono()};
+		struct qf_err e;
+
+		assert_int_equal(0, qf_loop_add(loop, &now, false, &e));
+		assert_int_equal(0, qf_loop_step(loop, &e));
+		assert_true(late);
+		qf_loop_remove(&now);
+	}
+}
+
+static void tell(struct qf_zygote_note note, int fd)
+{
+	struct qf_err e;
+
+	assert_int_equal(0,
+	    qf_fd_send(zygote, &note, sizeof note, &fd, fd >= 0 ? 1 : 0, &e));
+	pump();
+}
+
+/* What the pool has told the zygote, or a note of kind 0. */
+static struct qf_zygote_note hear(void)
+{
+	struct qf_zygote_note note = {0};
+	ssize_t n = recv(zygote, &note, sizeof note, MSG_DONTWAIT);
+
+	assert_true(n == (ssize_t)sizeof note || (n < 0 && errno == EAGAIN));
+	return note;
+}
+
+static void expect(uint32_t kind, uint32_t id)
+{
+	struct qf_zygote_note note = hear();
+
+	assert_int_equal(kind, note.kind);
+	assert_int_equal(id, note.id);
+}
+
+/* Waits for the order to make worker `id`, and makes it: its socket. */
+static int be_born(uint32_t id)
+{
+	int pair[2];
+
+	expect(QF_ZYGOTE_FORK, id);
+	assert_int_equal(
+	    0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	tell(
+	    (struct qf_zygote_note){
+		.kind = QF_ZYGOTE_WORKER, .id = id, .pid = (int32_t)getpid()},
+	    pair[0]);
+	close(pair[0]);
+	return pair[1];
+}
+
+static void be_gone(uint32_t id, int status)
+{
+	tell(
+	    (struct qf_zygote_note){
+		.kind = QF_ZYGOTE_GONE, .id = id, .status = status},
+	    -1);
+}
+
+static struct job *submit(size_t i, size_t from)
+{
+	struct job *j = &jobs[i];
+
+	j->work = (struct qf_work){.chain = &chain,
+	    .message = message,
+	    .envelope = &envelope,
+	    .share = &share,
+	    .context = &context,
+	    .from = from,
+	    .until = STAGES,
+	    .deadline = qf_deadline_in(CHAIN_MS),
+	    .preset = preset};
+	j->errand = (struct qf_errand){.work = &j->work,
+	    .caller = {.log_scope = "test"},
+	    .deadline = j->work.deadline,
+	    .done = on_done,
+	    .arg = j};
+	qf_pool_submit(&pool, &j->errand);
+	return j;
+}
+
+static bool has_task(int worker)
+{
+	char record[4096];
+
+	return recv(worker, record, sizeof record, MSG_DONTWAIT) > 1;
+}
+
+static bool has_turn(int worker)
+{
+	char turn;
+
+	return recv(worker, &turn, 1, MSG_DONTWAIT) == 1;
+}
+
+static void say(int worker, uint32_t kind, uint32_t stage)
+{
+	const struct qf_report r = {
+	    .kind = kind, .stage = stage, .judgement = {.class_ = QF_PASS}};
+
+	assert_int_equal(sizeof r, send(worker, &r, sizeof r, MSG_NOSIGNAL));
+}
+
+static void be_ready(void)
+{
+	tell((struct qf_zygote_note){.kind = QF_ZYGOTE_READY,
+		 .uid = (uint32_t)geteuid()},
+	    -1);
+}
+
+static void starts_a_worker_for_each_core(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 8, .messages = 9};
+	struct job *j;
+	int w;
+
+	(void)state;
+	start(2, limits);
+	be_ready();
+	expect(QF_ZYGOTE_FORK, 1);
+	w = be_born(2);
+	expect(0, 0);
+	j = submit(0, 0);
+	assert_true(has_task(w));
+	say(w, QF_REPORT_BEGIN, 0);
+	say(w, QF_REPORT_RESULT, STAGES);
+	/* Not all that it skips may be skipped. */
+	pump();
+	expect(QF_ZYGOTE_STOP, 2);
+	be_gone(2, 9);
+	assert_int_equal(1, j->done);
+	assert_int_equal(0, j->rc);
+	assert_int_equal(0, j->stage);
+	close(w);
+	stop();
+}
+
+static void never_more_than_allowed(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 2, .messages = 9};
+
+	(void)state;
+	start(4, limits);
+	be_ready();
+	for (size_t i = 0; i < 8; i++)
+		submit(i, 0);
+	expect(QF_ZYGOTE_FORK, 1);
+	expect(QF_ZYGOTE_FORK, 2);
+	expect(0, 0);
+	stop();
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(1, jobs[i].done);
+}
+
+/* One that does not wait for its turn is stopped; the turns of others go on. */
+static void lies_in_the_queue(uint32_t kind, uint32_t stage)
+{
+	const struct qf_pool_limits limits = {.workers = 8, .messages = 9};
+	struct job *holder, *liar, *last;
+	int w[3];
+
+	start(1, limits);
+	be_ready();
+	w[0] = be_born(1);
+	holder = submit(0, 2);
+	assert_true(has_task(w[0]));
+	liar = submit(1, 0);
+	w[1] = be_born(2);
+	assert_true(has_task(w[1]));
+	last = submit(2, 0);
+	w[2] = be_born(3);
+	say(w[1], QF_REPORT_BEGIN, 0);
+	say(w[1], QF_REPORT_BEGIN, 1);
+	pump();
+	assert_false(has_turn(w[1]));
+	say(w[1], kind, stage);
+	pump();
+	expect(QF_ZYGOTE_STOP, 2);
+	assert_true(has_task(w[2]));
+	say(w[2], QF_REPORT_BEGIN, 0);
+	say(w[2], QF_REPORT_BEGIN, 1);
+	pump();
+	assert_false(has_turn(w[2]));
+	be_gone(2, 9);
+	assert_int_equal(1, liar->done);
+	assert_int_equal(0, liar->rc);
+	assert_int_equal(1, liar->stage);
+	say(w[0], QF_REPORT_BEGIN, 2);
+	say(w[0], QF_REPORT_BEGIN, 3);
+	pump();
+	assert_true(has_turn(w[2]));
+	assert_int_equal(0, holder->done + last->done);
+	stop();
+	assert_int_equal(1, holder->done);
+	assert_int_equal(1, last->done);
+	for (int i = 0; i < 3; i++)
+		close(w[i]);
+}
+
+static void who_waits_for_its_turn_has_nothing_to_say(void **state)
+{
+	(void)state;
+	lies_in_the_queue(QF_REPORT_RESULT, 2);
+	lies_in_the_queue(QF_REPORT_BEGIN, 2);
+	lies_in_the_queue(QF_REPORT_BEGIN, 3);
+	lies_in_the_queue(QF_REPORT_STAGE, 1);
+	lies_in_the_queue(QF_REPORT_WAITED, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(starts_a_worker_for_each_core),
+	    cmocka_unit_test(never_more_than_allowed),
+	    cmocka_unit_test(who_waits_for_its_turn_has_nothing_to_say),
+	};
+
+	qf_clock_source(source);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
