@@ -1,5 +1,7 @@
 #include "daemon/pool_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,15 +18,44 @@ enum {
 	PAUSE_MAX_MS = 10000
 };
 
+/* The zygote: it may wait for us to hear it, so we never wait for it. */
+
+static void send_note(struct qf_pool_worker *w)
+{
+	const struct qf_zygote_note note = {.kind = w->untold, .id = w->id};
+	struct qf_pool *p = w->pool;
+	struct qf_err e = {0};
+
+	if (qf_fd_send(p->zygote.fd, &note, sizeof note, NULL, 0, &e) < 0) {
+		if (e.sys == EAGAIN) {
+			p->stuck = true;
+			qf_loop_want_write(&p->zygote, true);
+			return;
+		}
+		/* Its end comes as an event. */
+		qf_log_err("zygote not reached", &e);
+	}
+	w->untold = 0;
+}
+
 void qf_pool_tell_zygote(struct qf_pool_worker *w, uint32_t kind)
 {
-	const struct qf_zygote_note note = {.kind = kind, .id = w->id};
-	struct qf_pool *p = w->pool;
-	struct qf_err e;
+	w->untold = kind;
+	if (!w->pool->gone && !w->pool->stuck)
+		send_note(w);
+}
 
-	if (!p->gone &&
-	    qf_fd_send(p->zygote.fd, &note, sizeof note, NULL, 0, &e) < 0)
-		qf_log_err("zygote not reached", &e);
+static void tell_rest(struct qf_pool *p)
+{
+	struct qf_pool_worker *w = p->workers;
+
+	p->stuck = false;
+	for (; w != NULL && !p->stuck; w = w->next) {
+		if (w->untold != 0)
+			send_note(w);
+	}
+	if (!p->stuck)
+		qf_loop_want_write(&p->zygote, false);
 }
 
 /* After failures the next fork has to wait. */
@@ -207,9 +238,13 @@ static void on_zygote(struct qf_watch *watch, void *arg)
 	struct qf_zygote_note note;
 	int fds[QF_FDPASS_MAX], n;
 	size_t nfds;
-	struct qf_err e;
+	struct qf_err e = {0};
 
+	if (p->stuck)
+		tell_rest(p);
 	n = qf_fd_recv(watch->fd, &note, sizeof note, fds, &nfds, &e);
+	if (n < 0 && e.sys == EAGAIN)
+		return;
 	if (n != (int)sizeof note) {
 		give_up(p, "its zygote has ended");
 		return;
@@ -221,6 +256,7 @@ static void on_zygote(struct qf_watch *watch, void *arg)
 
 int qf_pool_open(struct qf_pool *p, int zygote, struct qf_err *e)
 {
+	fcntl(zygote, F_SETFL, O_NONBLOCK);
 	p->zygote = (struct qf_watch){
 	    .fd = zygote, .ready = on_zygote, .arg = p, .deadline = QF_NEVER};
 	p->pause = (struct qf_watch){

@@ -39,6 +39,7 @@ struct qf_pool {
 	uint32_t next_id;
 	struct qf_pool_worker *workers;
 	unsigned n, idle, starting, failures;
+	bool stuck;                /* the zygote's socket is full */
 	struct qf_errands errands; /* that wait for a worker */
 };
 

@@ -25,6 +25,7 @@ struct qf_pool_worker {
 	struct qf_pool_worker *next;
 	struct qf_pool *pool;
 	uint32_t id;
+	uint32_t untold; /* what its zygote is to be told of it, or 0 */
 	enum qf_pool_state state;
 	enum qf_pool_why why;
 	struct qf_watch watch;
@@ -38,6 +39,7 @@ struct qf_pool_worker {
 
 /* pool.c: */
 
+/* As soon as there is room in its socket. */
 void qf_pool_tell_zygote(struct qf_pool_worker *w, uint32_t kind);
 /* For this pool and the others: a core may be free. */
 void qf_pool_schedule_all(struct qf_pool *p);

@@ -325,12 +325,74 @@ static void who_waits_for_its_turn_has_nothing_to_say(void **state)
 	lies_in_the_queue(QF_REPORT_WAITED, 1);
 }
 
+/* The zygote that waits for us, and does not hear us until then. */
+static void does_not_wait_for_its_zygote(void **state)
+{
+	const struct qf_pool_limits limits = {
+	    .workers = ERRANDS_MAX, .messages = 9};
+	struct qf_zygote_note note;
+	unsigned n = 0;
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	for (size_t i = 0; i < ERRANDS_MAX; i++)
+		submit(i, 0);
+	while (n < ERRANDS_MAX) {
+		while ((note = hear()).kind != 0) {
+			assert_int_equal(QF_ZYGOTE_FORK, note.kind);
+			n++;
+		}
+		pump();
+	}
+	expect(0, 0);
+	stop();
+}
+
+static void late_workers_do_not_make_it_wait_either(void **state)
+{
+	enum {
+		N = 400
+	};
+	const struct qf_pool_limits limits = {.workers = N, .messages = 9};
+	struct qf_zygote_note note;
+	static int w[N];
+	unsigned n = 0;
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	for (size_t i = 0; i < N; i++) {
+		submit(i, 0);
+		w[i] = be_born((uint32_t)i + 1);
+		assert_true(has_task(w[i]));
+	}
+	now_us += CHAIN_MS * 1000;
+	pump();
+	while (n < N) {
+		while ((note = hear()).kind != 0) {
+			assert_int_equal(QF_ZYGOTE_STOP, note.kind);
+			be_gone(note.id, 9);
+			n++;
+		}
+		pump();
+	}
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(1, jobs[i].done);
+		assert_int_equal(QF_ETIME, jobs[i].rc);
+		close(w[i]);
+	}
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(starts_a_worker_for_each_core),
 	    cmocka_unit_test(never_more_than_allowed),
 	    cmocka_unit_test(who_waits_for_its_turn_has_nothing_to_say),
+	    cmocka_unit_test(does_not_wait_for_its_zygote),
+	    cmocka_unit_test(late_workers_do_not_make_it_wait_either),
 	};
 
 	qf_clock_source(source);
