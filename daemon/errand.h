@@ -42,10 +42,15 @@ void qf_errand_finish(struct qf_errand *errand, int rc,
 void qf_errand_fail(struct qf_errand *errand, const struct qf_err *e);
 
 struct qf_errands {
+	const char *name; /* of the pool, for the log */
 	struct qf_errand *first, *last;
 	unsigned n;
+	struct qf_watch late; /* at the next deadline of one that waits */
 };
 
+/* Those whose time is up while they wait fail with QF_ETIME. */
+int qf_errands_open(struct qf_errands *l, const char *name,
+    struct qf_loop *loop, struct qf_err *e);
 void qf_errands_append(struct qf_errands *l, struct qf_errand *errand);
 /* One that has waited before. */
 void qf_errands_put_first(struct qf_errands *l, struct qf_errand *errand);

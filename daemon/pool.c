@@ -100,6 +100,9 @@ void qf_pool_requeue(struct qf_pool *p, struct qf_errand *errand)
 static bool is_next(
     const struct qf_pool *p, const struct qf_errand *errand, int *cores)
 {
+	/* It ends in a moment. */
+	if (qf_deadline_poll(errand->deadline) == 0)
+		return false;
 	if (qf_errand_waits(errand))
 		return true;
 	if (*cores <= 0) {
@@ -193,6 +196,7 @@ static void give_up(struct qf_pool *p, const char *why)
 		qf_errands_remove(&p->errands, errand);
 		qf_errand_fail(errand, &e);
 	}
+	qf_loop_remove(&p->errands.late);
 	p->changed(p->arg);
 }
 
@@ -261,7 +265,8 @@ int qf_pool_open(struct qf_pool *p, int zygote, struct qf_err *e)
 	    .fd = zygote, .ready = on_zygote, .arg = p, .deadline = QF_NEVER};
 	p->pause = (struct qf_watch){
 	    .fd = -1, .late = on_pause_over, .arg = p, .deadline = QF_NEVER};
-	if (qf_loop_add(p->loop, &p->zygote, false, e) < 0)
+	if (qf_loop_add(p->loop, &p->zygote, false, e) < 0 ||
+	    qf_errands_open(&p->errands, p->name, p->loop, e) < 0)
 		return e->rc;
 	return qf_loop_add(p->loop, &p->pause, false, e);
 }

@@ -18,7 +18,8 @@ enum qf_pool_state {
 enum qf_pool_why {
 	QF_POOL_UNKNOWN, /* we do not: it is its own doing */
 	QF_POOL_LATE,
-	QF_POOL_LIED
+	QF_POOL_LIED,
+	QF_POOL_NO_CORE /* none became free in time */
 };
 
 struct qf_pool_worker {

@@ -121,6 +121,13 @@ static void settle_errand(struct qf_pool_worker *w, int status)
 	if (!has_begun(w) && w->why == QF_POOL_UNKNOWN &&
 	    errand->tries++ < TRIES_MAX) {
 		qf_pool_requeue(w->pool, errand);
+	} else if (w->why == QF_POOL_NO_CORE) {
+		qf_log_scope(errand->caller.log_scope);
+		qf_log(QF_LOG_ERROR, "no core in time",
+		    QF_KS("kind", w->pool->name));
+		qf_log_scope(NULL);
+		qf_fail(&e, QF_ETIME, "no core became free in time");
+		qf_errand_fail(errand, &e);
 	} else if (errand->work == NULL) {
 		qf_fail(&e, w->why == QF_POOL_LATE ? QF_ETIME : QF_ECRASH,
 		    "the message was not copied");
@@ -134,7 +141,7 @@ static void count_end(const struct qf_pool_worker *w, int status)
 {
 	if (w->why == QF_POOL_LATE)
 		qf_count_add(QF_COUNT_LATE, 1);
-	else if (status != 0)
+	else if (status != 0 && w->why != QF_POOL_NO_CORE)
 		qf_count_add(QF_COUNT_DIED, 1);
 }
 
@@ -272,7 +279,7 @@ static void on_worker_late(struct qf_watch *watch, void *arg)
 
 	(void)watch;
 	if (w->state == QF_POOL_BUSY) {
-		kill_worker(w, QF_POOL_LATE);
+		kill_worker(w, w->core.queued ? QF_POOL_NO_CORE : QF_POOL_LATE);
 	} else if (w->state == QF_POOL_IDLE) {
 		if (p->n > (unsigned)p->cores->n)
 			retire_worker(w);

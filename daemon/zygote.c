@@ -93,13 +93,16 @@ static void collect_places(struct qf_strv *out)
 /* A folder that only this worker uses: libraries and filters write there. */
 static char *make_folder(struct qf_err *e)
 {
-	const char *base = getenv("TMPDIR");
+	const char *tmpdir = getenv("TMPDIR");
+	const char *base = tmpdir != NULL && tmpdir[0] == '/' ? tmpdir : "/tmp";
 	struct qf_buf b = QF_BUF_INIT;
 
-	qf_buf_addf(&b, "%s/qfront-worker-XXXXXX",
-	    base != NULL && base[0] == '/' ? base : "/tmp");
+	qf_buf_addf(&b, "%s/qfront-worker-XXXXXX", base);
 	if (mkdtemp(b.s) == NULL) {
-		qf_fail_sys(e, QF_EWRITE, "%s", b.s);
+		qf_fail_sys(e, QF_EWRITE,
+		    "%s: user %ld can make no folders for workers there; see "
+		    "TMPDIR",
+		    base, (long)geteuid());
 		qf_buf_free(&b);
 		return NULL;
 	}
@@ -119,6 +122,18 @@ static int remove_one(
 static void remove_folder(const char *folder)
 {
 	nftw(folder, remove_one, TREE_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* A generation that could have no workers must not come to serve. */
+static int try_folder(struct qf_err *e)
+{
+	char *folder = make_folder(e);
+
+	if (folder == NULL)
+		return e->rc;
+	remove_folder(folder);
+	free(folder);
+	return 0;
 }
 
 /* 0, 1 and 2 as for any worker; what libraries print goes where the log
@@ -354,8 +369,9 @@ int qf_zygote_main(int secret)
 	/* One that the master lost must not stay. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	collect_places(&z.places);
-	if (qf_warm_open(&z.warm, secret ? QF_LIVE_SECRET : QF_LIVE_PLAIN) <
-	    0) {
+	if (try_folder(&z.warm.problems.first) < 0 ||
+	    qf_warm_open(&z.warm, secret ? QF_LIVE_SECRET : QF_LIVE_PLAIN) <
+		0) {
 		note.kind = QF_ZYGOTE_FAILED;
 		snprintf(note.text, sizeof note.text, "%s",
 		    z.warm.problems.first.text);

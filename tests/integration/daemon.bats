@@ -521,6 +521,19 @@ lacks() {
 	[ ! -e "$tmp" ]
 }
 
+@test "no folders for workers: it does not start, and says where" {
+	control chain 'misbehave do=nothing'
+	status=0
+	TMPDIR=$PWD/nowhere start_daemon || status=$?
+	[ "$status" -eq 1 ]
+	status=0
+	wait "$DAEMON_PID" || status=$?
+	DAEMON_PID=
+	[ "$status" -eq 78 ]
+	logged "not loaded.* error=.*$PWD/nowhere: user [0-9]+ can make no"
+	logged 'TMPDIR: No such file'
+}
+
 @test "a filter worker can open neither keys nor the queue" {
 	((EUID == 0)) || skip 'roles have users of their own only as root'
 	control_users

@@ -385,6 +385,60 @@ static void late_workers_do_not_make_it_wait_either(void **state)
 	stop();
 }
 
+static void who_waits_too_long_gets_no_worker(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 1, .messages = 9};
+	struct job *j, *again;
+	int w;
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	j = submit(0, 0);
+	now_us += CHAIN_MS * 1000;
+	/* It comes too late for that. */
+	w = be_born(1);
+	assert_false(has_task(w));
+	assert_int_equal(1, j->done);
+	assert_int_equal(QF_ETIME, j->rc);
+	assert_int_equal(-1, j->stage);
+	again = submit(1, 0);
+	assert_true(has_task(w));
+	stop();
+	assert_int_equal(1, again->done);
+	close(w);
+}
+
+static void who_gets_no_core_in_time_blames_no_stage(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 8, .messages = 9};
+	struct job *j;
+	int w[2];
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	w[0] = be_born(1);
+	j = submit(0, 0);
+	say(w[0], QF_REPORT_BEGIN, 0);
+	now_us += 1000;
+	submit(1, 1);
+	w[1] = be_born(2);
+	assert_true(has_task(w[1]));
+	say(w[0], QF_REPORT_BEGIN, 1);
+	pump();
+	now_us += (CHAIN_MS - 1) * 1000;
+	pump();
+	expect(QF_ZYGOTE_STOP, 1);
+	be_gone(1, 9);
+	assert_int_equal(1, j->done);
+	assert_int_equal(QF_ETIME, j->rc);
+	assert_int_equal(-1, j->stage);
+	stop();
+	close(w[0]);
+	close(w[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +447,8 @@ int main(void)
 	    cmocka_unit_test(who_waits_for_its_turn_has_nothing_to_say),
 	    cmocka_unit_test(does_not_wait_for_its_zygote),
 	    cmocka_unit_test(late_workers_do_not_make_it_wait_either),
+	    cmocka_unit_test(who_waits_too_long_gets_no_worker),
+	    cmocka_unit_test(who_gets_no_core_in_time_blames_no_stage),
 	};
 
 	qf_clock_source(source);
