@@ -15,6 +15,7 @@
 enum {
 	TRIES_MAX = 3,      /* workers that end before they begin an errand */
 	IDLE_MS = 60000,    /* a worker beyond those that the cores need */
+	FAREWELL_MS = 5000, /* for one that retires to end */
 	LAST_WORDS_MAX = 64 /* records that a worker leaves unread */
 };
 
@@ -68,10 +69,15 @@ static void kill_worker(struct qf_pool_worker *w, enum qf_pool_why why)
 /* It ends by itself, at the end of its socket. */
 static void retire_worker(struct qf_pool_worker *w)
 {
+	struct qf_err e;
+
 	qf_count_add(QF_COUNT_RETIRED, 1);
 	w->pool->idle -= w->state == QF_POOL_IDLE;
 	w->state = QF_POOL_DYING;
 	close_socket(w);
+	w->watch.deadline = qf_deadline_in(FAREWELL_MS);
+	if (qf_loop_add(w->pool->loop, &w->watch, false, &e) < 0)
+		qf_log_err("worker not watched", &e);
 }
 
 static void become_idle(struct qf_pool_worker *w)
@@ -280,6 +286,8 @@ static void on_worker_late(struct qf_watch *watch, void *arg)
 	(void)watch;
 	if (w->state == QF_POOL_BUSY) {
 		kill_worker(w, w->core.queued ? QF_POOL_NO_CORE : QF_POOL_LATE);
+	} else if (w->state == QF_POOL_DYING) {
+		qf_pool_tell_zygote(w, QF_ZYGOTE_STOP);
 	} else if (w->state == QF_POOL_IDLE) {
 		if (p->n > (unsigned)p->cores->n)
 			retire_worker(w);

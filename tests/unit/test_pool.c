@@ -439,6 +439,33 @@ static void who_gets_no_core_in_time_blames_no_stage(void **state)
 	close(w[1]);
 }
 
+static void one_that_retires_and_stays_is_killed(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 1, .messages = 1};
+	struct job *j;
+	int w;
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	w = be_born(1);
+	j = submit(0, 3);
+	say(w, QF_REPORT_BEGIN, 3);
+	say(w, QF_REPORT_RESULT, STAGES);
+	pump();
+	assert_int_equal(1, j->done);
+	assert_int_equal(1, j->rc);
+	expect(0, 0);
+	now_us += 60 * 1000 * 1000;
+	pump();
+	expect(QF_ZYGOTE_STOP, 1);
+	be_gone(1, 9);
+	submit(1, 0);
+	expect(QF_ZYGOTE_FORK, 2);
+	close(w);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(late_workers_do_not_make_it_wait_either),
 	    cmocka_unit_test(who_waits_too_long_gets_no_worker),
 	    cmocka_unit_test(who_gets_no_core_in_time_blames_no_stage),
+	    cmocka_unit_test(one_that_retires_and_stays_is_killed),
 	};
 
 	qf_clock_source(source);
