@@ -10,6 +10,11 @@ bool qf_errand_waits(const struct qf_errand *errand)
 	return w == NULL || qf_stage_waits(&w->chain->stage[w->from]);
 }
 
+bool qf_errand_is_strange(const struct qf_errand *errand)
+{
+	return errand->work == NULL && errand->max > 0;
+}
+
 void qf_errand_finish(struct qf_errand *errand, int rc,
     struct qf_job_result *in, const struct qf_err *e)
 {

@@ -19,6 +19,7 @@ struct qf_errand {
 	const struct qf_observer *observer;
 	struct qf_task_caller caller;
 	int message;
+	uint64_t max; /* bytes of a copy for a stranger, or 0 */
 	int64_t deadline;
 	/* What came of it, as qf_passage_take() takes it; the descriptors of
 	 * the result that are not taken (set to -1) are closed afterwards. */
@@ -35,6 +36,8 @@ struct qf_errand {
 
 /* Does its first stage wait for others, so that it needs no core? */
 bool qf_errand_waits(const struct qf_errand *errand);
+/* Is it to copy what a stranger has sent? */
+bool qf_errand_is_strange(const struct qf_errand *errand);
 /* Gives it back to its owner, who may submit the next one at once. */
 void qf_errand_finish(struct qf_errand *errand, int rc,
     struct qf_job_result *in, const struct qf_err *e);

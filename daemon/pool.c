@@ -15,7 +15,8 @@
 enum {
 	FAILURES_MAX = 3, /* workers in a row that end at once */
 	PAUSE_MS = 100,
-	PAUSE_MAX_MS = 10000
+	PAUSE_MAX_MS = 10000,
+	STRANGE_PART = 4 /* of the workers: a quarter */
 };
 
 /* The zygote: it may wait for us to hear it, so we never wait for it. */
@@ -95,36 +96,49 @@ void qf_pool_requeue(struct qf_pool *p, struct qf_errand *errand)
 	qf_errands_put_first(&p->errands, errand);
 }
 
-/* May it be begun? `cores` is how many are free that nobody else was promised.
- */
+/* What nobody was promised yet. */
+struct room {
+	int cores;
+	int strange; /* workers for what strangers have sent */
+};
+
+/* Nobody knows how long that takes to read: most workers are kept from it. */
+static int room_for_strangers(const struct qf_pool *p)
+{
+	unsigned most = p->limits.workers / STRANGE_PART;
+
+	return (int)(most > 0 ? most : 1) - (int)p->strange;
+}
+
+/* May it be begun? */
 static bool is_next(
-    const struct qf_pool *p, const struct qf_errand *errand, int *cores)
+    const struct qf_pool *p, const struct qf_errand *errand, struct room *room)
 {
 	/* It ends in a moment. */
 	if (qf_deadline_poll(errand->deadline) == 0)
 		return false;
+	if (qf_errand_is_strange(errand))
+		return room->strange-- > 0;
 	if (qf_errand_waits(errand))
 		return true;
-	if (*cores <= 0) {
-		qf_cores_want(p->cores);
-		return false;
-	}
-	--*cores;
-	return true;
+	if (room->cores-- > 0)
+		return true;
+	qf_cores_want(p->cores);
+	return false;
 }
 
 void qf_pool_schedule(struct qf_pool *p)
 {
 	struct qf_errand *errand = p->errands.first, *next;
+	struct room room = {.strange = room_for_strangers(p)};
 	unsigned without = 0;
-	int cores;
 
 	qf_cores_grant(p->cores);
-	cores = p->cores->free;
+	room.cores = p->cores->free;
 	/* The rest of the line waits for workers, where no more may come. */
 	while (errand != NULL && (p->idle > 0 || p->n < p->limits.workers)) {
 		next = errand->next;
-		if (is_next(p, errand, &cores)) {
+		if (is_next(p, errand, &room)) {
 			struct qf_pool_worker *w = qf_pool_find_idle(p);
 
 			if (w == NULL) {
@@ -167,8 +181,13 @@ bool qf_pool_take_back(struct qf_errand *errand)
 {
 	struct qf_pool *p = errand->pool;
 
-	if (p == NULL || errand->worker != NULL)
+	if (p == NULL)
 		return false;
+	if (errand->worker != NULL) {
+		if (errand->work == NULL)
+			qf_pool_stop(errand->worker);
+		return false;
+	}
 	qf_errands_remove(&p->errands, errand);
 	errand->pool = NULL;
 	return true;

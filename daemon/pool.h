@@ -39,7 +39,8 @@ struct qf_pool {
 	uint32_t next_id;
 	struct qf_pool_worker *workers;
 	unsigned n, idle, starting, failures;
-	bool stuck;                /* the zygote's socket is full */
+	unsigned strange; /* workers that copy what strangers have sent */
+	bool stuck;       /* the zygote's socket is full */
 	struct qf_errands errands; /* that wait for a worker */
 };
 
@@ -50,7 +51,8 @@ int qf_pool_open(struct qf_pool *p, int zygote, struct qf_err *e);
 void qf_pool_close(struct qf_pool *p);
 
 void qf_pool_submit(struct qf_pool *p, struct qf_errand *errand);
-/* Takes back one that no worker has begun; false: it is too late for that. */
+/* Takes back one that no worker has begun; false: it is too late for that. Of
+ * what is being copied then the copying is stopped, and fails. */
 bool qf_pool_take_back(struct qf_errand *errand);
 /* Gives free cores and idle workers to those who wait. */
 void qf_pool_schedule(struct qf_pool *p);

@@ -19,7 +19,8 @@ enum qf_pool_why {
 	QF_POOL_UNKNOWN, /* we do not: it is its own doing */
 	QF_POOL_LATE,
 	QF_POOL_LIED,
-	QF_POOL_NO_CORE /* none became free in time */
+	QF_POOL_NO_CORE, /* none became free in time */
+	QF_POOL_UNWANTED /* nobody waits for what it does */
 };
 
 struct qf_pool_worker {
@@ -56,6 +57,8 @@ void qf_pool_fork(struct qf_pool *p);
 void qf_pool_born(struct qf_pool_worker *w, pid_t pid, int fd);
 /* An idle one gets an errand. */
 void qf_pool_start(struct qf_pool_worker *w, struct qf_errand *errand);
+/* Nobody wants its errand any more, which fails. */
+void qf_pool_stop(struct qf_pool_worker *w);
 /* Its process has ended, with this status; what it sent before still counts. */
 void qf_pool_gone(struct qf_pool_worker *w, int status);
 /* All of them at once; their errands fail with *e. */

@@ -118,13 +118,24 @@ static void blame_stage(
 	qf_errand_finish(errand, late ? QF_ETIME : 0, &in, &e);
 }
 
+/* It has nothing to do any more: what it had. */
+static struct qf_errand *take_errand(struct qf_pool_worker *w)
+{
+	struct qf_errand *errand = w->errand;
+
+	w->errand = NULL;
+	w->pool->strange -= qf_errand_is_strange(errand);
+	return errand;
+}
+
 /* What a worker had that is gone. */
 static void settle_errand(struct qf_pool_worker *w, int status)
 {
-	struct qf_errand *errand = w->errand;
+	bool begun = has_begun(w);
+	struct qf_errand *errand = take_errand(w);
 	struct qf_err e;
 
-	if (!has_begun(w) && w->why == QF_POOL_UNKNOWN &&
+	if (!begun && w->why == QF_POOL_UNKNOWN &&
 	    errand->tries++ < TRIES_MAX) {
 		qf_pool_requeue(w->pool, errand);
 	} else if (w->why == QF_POOL_NO_CORE) {
@@ -147,7 +158,8 @@ static void count_end(const struct qf_pool_worker *w, int status)
 {
 	if (w->why == QF_POOL_LATE)
 		qf_count_add(QF_COUNT_LATE, 1);
-	else if (status != 0 && w->why != QF_POOL_NO_CORE)
+	else if (status != 0 && w->why != QF_POOL_NO_CORE &&
+		 w->why != QF_POOL_UNWANTED)
 		qf_count_add(QF_COUNT_DIED, 1);
 }
 
@@ -171,21 +183,34 @@ static void bury(struct qf_pool_worker *w, int status)
 	qf_pool_schedule_all(p);
 }
 
+/* The bytes, or why there are none. */
+static bool is_copy(
+    const struct qf_pool_worker *w, const struct qf_job_result *in, int n)
+{
+	const struct qf_report *r = &in->report;
+
+	if (n != (int)sizeof *r || r->kind != QF_REPORT_RESULT)
+		return false;
+	if (r->error.rc < 0)
+		return in->nfds == 0;
+	return in->nfds == 1 && r->message_edited == 1 && r->error.rc == 0 &&
+	       qf_spool_is_private(in->fds[0], w->pool->uid);
+}
+
 /* A result, or 0 to go on, or a negative code: nothing of ours. */
 static int take_record(struct qf_pool_worker *w, int n, struct qf_err *e)
 {
-	struct qf_errand *errand = w->errand;
 	struct qf_job_result *in = &w->in;
-	const struct qf_report *r = &in->report;
+	struct qf_err *said = &in->report.error;
 
-	if (errand->work != NULL)
-		return qf_job_take(&errand->job, in, n, e);
-	if (n == (int)sizeof *r && r->kind == QF_REPORT_RESULT &&
-	    in->nfds == 1 && r->message_edited == 1 && r->error.rc == 0 &&
-	    qf_spool_is_private(in->fds[0], w->pool->uid))
+	if (w->errand->work != NULL)
+		return qf_job_take(&w->errand->job, in, n, e);
+	if (is_copy(w, in, n)) {
+		said->text[sizeof said->text - 1] = '\0';
 		return 1;
+	}
 	qf_job_close(in);
-	return qf_fail(e, QF_EREAD, "the message was not copied");
+	return qf_fail(e, QF_EPROTO, "a worker sent nonsense");
 }
 
 /* It has waited for its turn, and may compute now. */
@@ -226,19 +251,19 @@ static void take_progress(struct qf_pool_worker *w)
 	}
 }
 
-static void take_result(
-    struct qf_pool_worker *w, int rc, const struct qf_err *e)
+static void take_result(struct qf_pool_worker *w)
 {
-	struct qf_errand *errand = w->errand;
+	struct qf_errand *errand = take_errand(w);
 	struct qf_job_result in = w->in;
+	const struct qf_err *e = &in.report.error;
+	bool good = errand->work != NULL || e->rc == 0;
 	struct qf_pool *p = w->pool;
 
-	w->errand = NULL;
 	w->jobs++;
 	p->failures = 0;
 	qf_cores_leave(p->cores, &w->core);
 	become_idle(w);
-	qf_errand_finish(errand, rc, &in, e);
+	qf_errand_finish(errand, good ? 1 : e->rc, &in, e);
 	qf_pool_schedule_all(p);
 }
 
@@ -273,7 +298,7 @@ static void on_worker(struct qf_watch *watch, void *arg)
 	if (rc == 0)
 		take_progress(w);
 	else if (rc > 0)
-		take_result(w, rc, &e);
+		take_result(w);
 	else
 		kill_worker(w, QF_POOL_LIED);
 }
@@ -342,6 +367,11 @@ void qf_pool_fork(struct qf_pool *p)
 	qf_pool_tell_zygote(w, QF_ZYGOTE_FORK);
 }
 
+void qf_pool_stop(struct qf_pool_worker *w)
+{
+	kill_worker(w, QF_POOL_UNWANTED);
+}
+
 void qf_pool_gone(struct qf_pool_worker *w, int status)
 {
 	struct qf_pool *p = w->pool;
@@ -363,7 +393,7 @@ static int send_errand(
 {
 	if (errand->work == NULL)
 		return qf_task_send_copy(
-		    w->watch.fd, errand->message, errand->deadline, e);
+		    w->watch.fd, errand->message, errand->max, e);
 	return qf_task_send(
 	    w->watch.fd, errand->work, &errand->caller, w->told, e);
 }
@@ -377,6 +407,7 @@ void qf_pool_start(struct qf_pool_worker *w, struct qf_errand *errand)
 	w->state = QF_POOL_BUSY;
 	w->errand = errand;
 	errand->worker = w;
+	p->strange += qf_errand_is_strange(errand);
 	if (errand->work != NULL)
 		qf_job_start(
 		    &errand->job, errand->work, errand->observer, p->uid);
@@ -401,5 +432,5 @@ void qf_pool_drop(struct qf_pool *p, const struct qf_err *e)
 		if (errand != NULL)
 			qf_errand_fail(errand, e);
 	}
-	p->n = p->idle = p->starting = 0;
+	p->n = p->idle = p->starting = p->strange = 0;
 }

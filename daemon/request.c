@@ -301,6 +301,23 @@ static void filter(struct qf_request *r)
 /* Bytes that somebody could change are copied, by a worker: they may come from
  * a file that never ends. */
 
+/* Of those who are believed any size is. */
+static uint64_t size_max(const struct qf_request *r)
+{
+	const struct qf_frontend_config *config = &r->generation->policy.config;
+
+	return r->believed ? 0 : (uint64_t)config->requestsize << 20;
+}
+
+static void refuse_size(struct qf_request *r)
+{
+	struct qf_judgement j = {.class_ = QF_REJECT, .category = QF_CAT_SIZE};
+
+	snprintf(j.text, sizeof j.text, "the message is larger than %llu MiB",
+	    (unsigned long long)size_max(r) >> 20);
+	qf_request_refuse(r, &j, qf_outcome_code(&j));
+}
+
 static void on_copied(
     void *arg, int rc, struct qf_job_result *in, const struct qf_err *e)
 {
@@ -319,6 +336,8 @@ static void on_copied(
 		qf_request_end(r);
 	else if (rc == 1)
 		filter(r);
+	else if (rc == QF_ETOOLONG)
+		refuse_size(r);
 	else
 		qf_request_fail(r, "message not read", e);
 }
@@ -326,6 +345,7 @@ static void on_copied(
 static void secure_message(struct qf_request *r)
 {
 	const struct qf_frontend_config *config = &r->generation->policy.config;
+	uint64_t max = size_max(r);
 	struct stat st;
 
 	r->state = QF_REQUEST_WORKING;
@@ -333,10 +353,14 @@ static void secure_message(struct qf_request *r)
 	if (qf_spool_is_sealed(r->message) && fstat(r->message, &st) == 0 &&
 	    st.st_size <= QF_SPOOL_MEMORY) {
 		r->size = (uint64_t)st.st_size;
-		filter(r);
+		if (max > 0 && r->size > max)
+			refuse_size(r);
+		else
+			filter(r);
 		return;
 	}
 	r->errand = (struct qf_errand){.message = r->message,
+	    .max = max,
 	    .deadline = qf_deadline_in(config->timeoutchain * 1000),
 	    .done = on_copied,
 	    .arg = r};

@@ -16,6 +16,7 @@ struct qf_frontend_config {
 	char *queueprog;        /* the next program, or NULL */
 	long long timeoutchain; /* seconds */
 	/* Of the daemon: frontend/config.c says what they are. */
+	long long requestsize;
 	long long requestsmax;
 	long long requestsuser;
 	long long workermemory;

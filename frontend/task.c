@@ -17,7 +17,7 @@ struct head {
 	uint8_t accepted, core, bounce, by_fd, copy, reserved[3];
 	uint32_t environment, words, envelope, share; /* bytes */
 	int64_t deadline;
-	uint64_t digest;
+	uint64_t digest, max;
 	char uid[24], pid[24], run[20], path[12], log_scope[24];
 };
 
@@ -98,10 +98,9 @@ int qf_task_send(int sock, const struct qf_work *work,
 	return rc;
 }
 
-int qf_task_send_copy(int sock, int message, int64_t deadline, struct qf_err *e)
+int qf_task_send_copy(int sock, int message, uint64_t max, struct qf_err *e)
 {
-	const struct head h = {
-	    .size = sizeof h, .copy = 1, .deadline = deadline};
+	const struct head h = {.size = sizeof h, .copy = 1, .max = max};
 
 	return qf_fd_send(sock, &h, sizeof h, &message, 1, e);
 }
@@ -180,6 +179,7 @@ static int take(
 		return nonsense(e);
 	memcpy(&h, cut(&record, sizeof h).p, sizeof h);
 	t->copy = h.size == sizeof h && h.copy != 0;
+	t->max = h.max;
 	if (t->copy)
 		return 0;
 	if (take_head(t, &h, e) < 0 || (h.by_fd != 0) != (apart >= 0))

@@ -23,13 +23,14 @@ struct qf_task_caller {
 int qf_task_send(int sock, const struct qf_work *work,
     const struct qf_task_caller *caller, bool core, struct qf_err *e);
 
-/* Asks for a copy of the bytes of a descriptor that is not ours to believe. */
-int qf_task_send_copy(
-    int sock, int message, int64_t deadline, struct qf_err *e);
+/* Asks for a copy of the bytes of a descriptor that is not ours to believe, of
+ * `max` at most; 0: of any number. */
+int qf_task_send_copy(int sock, int message, uint64_t max, struct qf_err *e);
 
 /* A part as a worker has received it. */
 struct qf_task {
-	bool copy;           /* only `message` holds */
+	bool copy; /* only `message` and `max` hold */
+	uint64_t max;
 	struct qf_work work; /* without policy and chain */
 	bool core;
 	size_t nstages;

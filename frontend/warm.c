@@ -115,17 +115,16 @@ static int refuse(int sock, const struct qf_err *why)
 }
 
 /* The bytes of a descriptor that others may still change, as they are now. */
-static int copy(int message, int sock)
+static int copy(const struct qf_task *t, int sock)
 {
+	uint64_t max = t->max > 0 ? t->max : UINT64_MAX;
 	struct qf_report r = {.kind = QF_REPORT_RESULT, .message_edited = 1};
 	struct qf_spool spool = QF_SPOOL_INIT;
 	struct qf_err e = {0};
 	int rc = qf_spool_open(&spool, &e);
 
-	if (rc == 0 && lseek(message, 0, SEEK_SET) < 0)
-		rc = qf_fail_sys(&e, QF_EREAD, "the message");
 	if (rc == 0)
-		rc = qf_spool_fill(&spool, message, &e);
+		rc = qf_spool_fill_file(&spool, t->message, max, &e);
 	if (rc == 0)
 		rc = qf_spool_finish(&spool, &e);
 	rc = rc < 0 ? refuse(sock, &e)
@@ -176,7 +175,7 @@ int qf_warm_serve(struct qf_warm *warm, int sock, unsigned long jobs,
 		if (rc < 0)
 			qf_log_err("task not understood", &e);
 		if (rc > 0 && t.copy) {
-			rc = copy(t.message, sock) < 0 ? -1 : 1;
+			rc = copy(&t, sock) < 0 ? -1 : 1;
 		} else if (rc > 0) {
 			enter(&t, places);
 			rc = run(warm, &t, sock) < 0 ? -1 : 1;

@@ -83,7 +83,13 @@ int qf_spool_write(
 	return 0;
 }
 
-int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e)
+static int too_large(uint64_t max, struct qf_err *e)
+{
+	return qf_fail(
+	    e, QF_ETOOLONG, "more than %llu bytes", (unsigned long long)max);
+}
+
+static int fill(struct qf_spool *s, int from, uint64_t max, struct qf_err *e)
 {
 	char chunk[QF_IO_CHUNK];
 
@@ -94,9 +100,32 @@ int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e)
 			return qf_fail_sys(e, QF_EREAD, "read");
 		if (r == 0)
 			return 0;
+		if ((uint64_t)r > max - s->size)
+			return too_large(max, e);
 		if (qf_spool_write(s, chunk, (size_t)r, e) < 0)
 			return QF_EWRITE;
 	}
+}
+
+int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e)
+{
+	return fill(s, from, UINT64_MAX, e);
+}
+
+int qf_spool_fill_file(
+    struct qf_spool *s, int from, uint64_t max, struct qf_err *e)
+{
+	struct stat st;
+
+	if (fstat(from, &st) < 0)
+		return qf_fail_sys(e, QF_EREAD, "a file");
+	if (!S_ISREG(st.st_mode))
+		return qf_fail(e, QF_EREAD, "not a regular file");
+	if (lseek(from, 0, SEEK_SET) < 0)
+		return qf_fail_sys(e, QF_EREAD, "a file");
+	if ((uint64_t)st.st_size > max)
+		return too_large(max, e);
+	return fill(s, from, max, e);
 }
 
 int qf_spool_finish(struct qf_spool *s, struct qf_err *e)

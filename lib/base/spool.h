@@ -34,6 +34,10 @@ int qf_spool_write(
     struct qf_spool *s, const void *p, size_t n, struct qf_err *e);
 /* Adds all that `from` gives, to its end; QF_EREAD when that fails. */
 int qf_spool_fill(struct qf_spool *s, int from, struct qf_err *e);
+/* The same of a regular file, of `max` bytes at most: QF_EREAD when it is none,
+ * QF_ETOOLONG when it has more, which is known at once or after `max`. */
+int qf_spool_fill_file(
+    struct qf_spool *s, int from, uint64_t max, struct qf_err *e);
 /* Seals it and sets it to offset 0: no writing after this. */
 int qf_spool_finish(struct qf_spool *s, struct qf_err *e);
 void qf_spool_close(struct qf_spool *s);

@@ -371,7 +371,51 @@ lacks() {
 	cmp seen queued
 }
 
+@test "only what is a file is copied" {
+	start_daemon
+	attack file /dev/zero
+	[ "$told" = 'refused 54' ]
+	logged 'message not read.*not a regular file'
+	attack file m
+	[ "$told" = 'done 0' ]
+	stop_daemon
+	lacks 'timed out|crashed|spoiled' "$DAEMON_LOG"
+}
+
 # Too much.
+
+@test "a stranger's message has no more than requestsize" {
+	((EUID == 0)) || skip 'only root can be two users'
+	control requestsize 1
+	start_daemon
+	roles_are_apart || skip 'others can not read the programs here'
+	chmod 755 .
+	truncate -s 100G sparse
+	message >small
+	head -c 1048577 /dev/zero | tr '\0' x >large
+	as_stranger() {
+		told=$(setpriv --reuid 70009 --regid 70009 --clear-groups \
+			"$PYTHON" "$TESTLIB/attacker.py" "$QFRONT_SOCKET" \
+			"$@" </dev/null)
+		echo "$told"
+	}
+	for how in file unsealed; do
+		as_stranger "$how" large
+		[ "$told" = 'refused 31' ]
+	done
+	as_stranger file sparse
+	[ "$told" = 'refused 31' ]
+	as_stranger file small
+	[ "$told" = 'done 0' ]
+	# Sealed ones are no others.
+	as_stranger frozen large
+	[ "$told" = 'refused 31' ]
+	# Who is believed may send what he wants.
+	attack file large
+	[ "$told" = 'done 0' ]
+	stop_daemon
+	[ "$(queued)" -eq 2 ]
+}
 
 @test "more than requestsmax wait: 71 with a text that says why" {
 	gate

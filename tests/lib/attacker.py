@@ -18,6 +18,7 @@ answer's kind and code, `closed` when there was none, or `cold`.
                        writes into it until the answer is there
   truncate MESSAGE     the same with a file, which becomes shorter and longer
   unsealed MESSAGE     a memfd with no seals at all, and nothing else wrong
+  file PATH            this file as the message, as it is
   many-fds             more descriptors than a request has
   linger [MESSAGE]     sends a connection whose last close waits for hours, with
                        something that is no request, or in a second record
@@ -191,6 +192,12 @@ def truncate(path):
 def unsealed(path):
     with connect() as s:
         send(s, request(), [sealed(read(path), 0)])
+        print(receive(s))
+
+
+def file(path):
+    with connect() as s, open(path, "rb") as f:
+        send(s, request(), [f.fileno()])
         print(receive(s))
 
 

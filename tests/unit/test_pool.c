@@ -466,6 +466,92 @@ static void one_that_retires_and_stays_is_killed(void **state)
 	stop();
 }
 
+static struct job *submit_copy(size_t i, uint64_t max)
+{
+	struct job *j = &jobs[i];
+
+	j->errand = (struct qf_errand){.message = message,
+	    .max = max,
+	    .deadline = qf_deadline_in(CHAIN_MS),
+	    .done = on_done,
+	    .arg = j};
+	qf_pool_submit(&pool, &j->errand);
+	return j;
+}
+
+/* Of eight workers two copy for strangers; others find one. */
+static void strangers_do_not_take_all_workers(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 8, .messages = 9};
+	struct job *j[4];
+	int w[4];
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	w[0] = be_born(1);
+	for (size_t i = 0; i < 4; i++)
+		j[i] = submit_copy(i, 10);
+	assert_true(has_task(w[0]));
+	w[1] = be_born(2);
+	assert_true(has_task(w[1]));
+	submit_copy(4, 0);
+	w[2] = be_born(3);
+	assert_true(has_task(w[2]));
+	submit(5, 0);
+	w[3] = be_born(4);
+	assert_true(has_task(w[3]));
+	expect(0, 0);
+	/* The next one, when one has ended: here by its client. */
+	assert_false(qf_pool_take_back(&j[0]->errand));
+	expect(QF_ZYGOTE_STOP, 1);
+	assert_int_equal(0, j[0]->done);
+	be_gone(1, 9);
+	assert_int_equal(1, j[0]->done);
+	assert_int_equal(QF_ECRASH, j[0]->rc);
+	close(w[0]);
+	w[0] = be_born(5);
+	assert_true(has_task(w[0]));
+	expect(0, 0);
+	assert_true(qf_pool_take_back(&j[3]->errand));
+	stop();
+	assert_int_equal(1, j[2]->done);
+	assert_int_equal(0, j[3]->done);
+	for (int i = 0; i < 4; i++)
+		close(w[i]);
+}
+
+static void why_there_is_no_copy_is_told(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 1, .messages = 9};
+	struct qf_report r = {.kind = QF_REPORT_RESULT};
+	struct job *j;
+	int w;
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	w = be_born(1);
+	j = submit_copy(0, 10);
+	assert_true(has_task(w));
+	r.error.rc = QF_ETOOLONG;
+	memset(r.error.text, 'x', sizeof r.error.text);
+	assert_int_equal(sizeof r, send(w, &r, sizeof r, MSG_NOSIGNAL));
+	pump();
+	assert_int_equal(1, j->done);
+	assert_int_equal(QF_ETOOLONG, j->rc);
+	/* It is not to blame, and goes on. */
+	j = submit_copy(1, 10);
+	assert_true(has_task(w));
+	r.error.rc = 0;
+	assert_int_equal(sizeof r, send(w, &r, sizeof r, MSG_NOSIGNAL));
+	pump();
+	expect(QF_ZYGOTE_STOP, 1);
+	assert_int_equal(0, j->done);
+	stop();
+	close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +563,8 @@ int main(void)
 	    cmocka_unit_test(who_waits_too_long_gets_no_worker),
 	    cmocka_unit_test(who_gets_no_core_in_time_blames_no_stage),
 	    cmocka_unit_test(one_that_retires_and_stays_is_killed),
+	    cmocka_unit_test(strangers_do_not_take_all_workers),
+	    cmocka_unit_test(why_there_is_no_copy_is_told),
 	};
 
 	qf_clock_source(source);

@@ -144,6 +144,34 @@ static void test_not_private(void **state)
 	close(fd);
 }
 
+static void test_fill_file(void **state)
+{
+	struct qf_spool s;
+	int file = unit_file("12345", 5), pair[2];
+
+	(void)state;
+	assert_int_equal(0, qf_spool_open(&s, &e));
+	assert_int_equal(5, lseek(file, 0, SEEK_END));
+	assert_int_equal(QF_ETOOLONG, qf_spool_fill_file(&s, file, 4, &e));
+	assert_int_equal(0, s.size);
+	assert_int_equal(0, qf_spool_fill_file(&s, file, 5, &e));
+	assert_int_equal(5, s.size);
+	qf_spool_close(&s);
+	assert_int_equal(0, qf_spool_open(&s, &e));
+	assert_int_equal(0, pipe(pair));
+	assert_int_equal(QF_EREAD, qf_spool_fill_file(&s, pair[0], 5, &e));
+	close(file);
+	close(pair[0]);
+	close(pair[1]);
+	/* Some do not say how large they are. */
+	file = open("/proc/self/maps", O_RDONLY);
+	assert_true(file >= 0);
+	assert_int_equal(QF_ETOOLONG, qf_spool_fill_file(&s, file, 5, &e));
+	assert_int_equal(0, s.size);
+	close(file);
+	qf_spool_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +180,7 @@ int main(void)
 	    cmocka_unit_test(test_border),
 	    cmocka_unit_test(test_fill),
 	    cmocka_unit_test(test_not_private),
+	    cmocka_unit_test(test_fill_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
