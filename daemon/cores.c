@@ -6,7 +6,7 @@
 #include "lib/base/procstat.h"
 
 enum {
-	LOOK_MS = 30 /* a few clock ticks of the kernel */
+	LOOK_MS = 20 /* two clock ticks of the kernel */
 };
 
 static void append(struct qf_core_list *list, struct qf_core_user *u)

@@ -16,6 +16,7 @@ enum {
 	FAILURES_MAX = 3, /* workers in a row that end at once */
 	PAUSE_MS = 100,
 	PAUSE_MAX_MS = 10000,
+	WORTH_MS = 100,  /* that an errand must have left to be begun */
 	STRANGE_PART = 4 /* of the workers: a quarter */
 };
 
@@ -110,12 +111,19 @@ static int room_for_strangers(const struct qf_pool *p)
 	return (int)(most > 0 ? most : 1) - (int)p->strange;
 }
 
+/* It will end in a moment, and would take a healthy worker with it. */
+static bool is_over(const struct qf_errand *errand)
+{
+	int left = qf_deadline_poll(errand->deadline);
+
+	return left >= 0 && left < WORTH_MS;
+}
+
 /* May it be begun? */
 static bool is_next(
     const struct qf_pool *p, const struct qf_errand *errand, struct room *room)
 {
-	/* It ends in a moment. */
-	if (qf_deadline_poll(errand->deadline) == 0)
+	if (is_over(errand))
 		return false;
 	if (qf_errand_is_strange(errand))
 		return room->strange-- > 0;
