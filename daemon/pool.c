@@ -274,7 +274,8 @@ static void on_zygote(struct qf_watch *watch, void *arg)
 	if (p->stuck)
 		tell_rest(p);
 	n = qf_fd_recv(watch->fd, &note, sizeof note, fds, &nfds, &e);
-	if (n < 0 && e.sys == EAGAIN)
+	/* A worker whose socket was lost ends by itself. */
+	if (n < 0 && (e.sys == EAGAIN || e.sys == EMFILE))
 		return;
 	if (n != (int)sizeof note) {
 		give_up(p, "its zygote has ended");

@@ -20,6 +20,7 @@ enum qf_pool_why {
 	QF_POOL_LATE,
 	QF_POOL_LIED,
 	QF_POOL_NO_CORE, /* none became free in time */
+	QF_POOL_CUT,     /* we had no room for a descriptor of its */
 	QF_POOL_UNWANTED /* nobody waits for what it does */
 };
 

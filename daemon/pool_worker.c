@@ -145,6 +145,9 @@ static void settle_errand(struct qf_pool_worker *w, int status)
 		qf_log_scope(NULL);
 		qf_fail(&e, QF_ETIME, "no core became free in time");
 		qf_errand_fail(errand, &e);
+	} else if (w->why == QF_POOL_CUT) {
+		qf_fail(&e, QF_EPIPE, "no descriptor left");
+		qf_errand_fail(errand, &e);
 	} else if (errand->work == NULL) {
 		qf_fail(&e, w->why == QF_POOL_LATE ? QF_ETIME : QF_ECRASH,
 		    "the message was not copied");
@@ -159,7 +162,7 @@ static void count_end(const struct qf_pool_worker *w, int status)
 	if (w->why == QF_POOL_LATE)
 		qf_count_add(QF_COUNT_LATE, 1);
 	else if (status != 0 && w->why != QF_POOL_NO_CORE &&
-		 w->why != QF_POOL_UNWANTED)
+		 w->why != QF_POOL_CUT && w->why != QF_POOL_UNWANTED)
 		qf_count_add(QF_COUNT_DIED, 1);
 }
 
@@ -279,6 +282,11 @@ static void on_worker(struct qf_watch *watch, void *arg)
 	    w->in.fds, &w->in.nfds, &e);
 	if (n < 0 && e.sys == EAGAIN)
 		return;
+	if (n < 0 && e.sys == EMFILE) {
+		/* Our trouble, and not its stage's. */
+		kill_worker(w, QF_POOL_CUT);
+		return;
+	}
 	if (n <= 0 || w->errand == NULL) {
 		qf_job_close(&w->in);
 		/* Its end says how it ended; one that speaks unasked is

@@ -4,6 +4,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <qfront/plugin.h>
@@ -11,6 +13,7 @@
 #include "daemon/pool.h"
 #include "daemon/zygote.h"
 #include "lib/base/clock.h"
+#include "lib/base/fdpass.h"
 #include "lib/base/log.h"
 
 enum {
@@ -555,6 +558,41 @@ static void why_there_is_no_copy_is_told(void **state)
 	close(w);
 }
 
+/* What a worker sends needs a descriptor, and this process has none left. */
+static void a_lost_descriptor_blames_no_stage(void **state)
+{
+	const struct qf_pool_limits limits = {.workers = 1, .messages = 9};
+	const struct qf_report r = {.kind = QF_REPORT_RESULT};
+	struct rlimit was, few;
+	struct job *j;
+	struct qf_err e;
+	int w;
+
+	(void)state;
+	start(1, limits);
+	be_ready();
+	w = be_born(1);
+	j = submit(0, 1);
+	pump();
+	assert_true(has_task(w));
+	say(w, QF_REPORT_BEGIN, 1);
+	pump();
+	assert_int_equal(0, qf_fd_send(w, &r, sizeof r, &message, 1, &e));
+	assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
+	few = was;
+	few.rlim_cur = 3;
+	assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &few));
+	pump();
+	assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
+	expect(QF_ZYGOTE_STOP, 1);
+	be_gone(1, SIGKILL);
+	pump();
+	assert_int_equal(1, j->done);
+	assert_int_equal(QF_EPIPE, j->rc);
+	close(w);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +606,7 @@ int main(void)
 	    cmocka_unit_test(one_that_retires_and_stays_is_killed),
 	    cmocka_unit_test(strangers_do_not_take_all_workers),
 	    cmocka_unit_test(why_there_is_no_copy_is_told),
+	    cmocka_unit_test(a_lost_descriptor_blames_no_stage),
 	};
 
 	qf_clock_source(source);
