@@ -1,6 +1,7 @@
 #include "daemon/children.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,6 +31,12 @@ void qf_children_init(struct qf_children *c)
 		    .again = QF_NEVER};
 	for (size_t i = 0; i < QF_ZYGOTES_MAX; i++)
 		c->zygote[i].child = (struct qf_child)QF_CHILD_NONE;
+	c->ninherited = qf_child_list(&c->inherited);
+}
+
+void qf_children_free(struct qf_children *c)
+{
+	free(c->inherited);
 }
 
 /* Starts. */
@@ -161,12 +168,32 @@ static struct qf_child *find(
 	return NULL;
 }
 
+/* Its place among those that were there before us, or NULL. */
+static pid_t *find_inherited(struct qf_children *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->ninherited; i++) {
+		if (c->inherited[i] == pid)
+			return &c->inherited[i];
+	}
+	return NULL;
+}
+
 static bool is_known(void *arg, pid_t pid)
 {
 	struct qf_slot *slot;
 	enum qf_role role;
 
-	return find(arg, pid, &role, &slot) != NULL;
+	return find(arg, pid, &role, &slot) != NULL ||
+	       find_inherited(arg, pid) != NULL;
+}
+
+/* Somebody else may get its number. */
+static void forget_inherited(struct qf_children *c, pid_t pid)
+{
+	pid_t *at = find_inherited(c, pid);
+
+	if (at != NULL)
+		*at = 0;
 }
 
 bool qf_children_reap(struct qf_children *c)
@@ -180,8 +207,10 @@ bool qf_children_reap(struct qf_children *c)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		child = find(c, pid, &role, &slot);
-		if (child == NULL)
+		if (child == NULL) {
+			forget_inherited(c, pid);
 			continue;
+		}
 		log_end(role, pid, status);
 		qf_close(&child->pidfd);
 		child->pid = 0;

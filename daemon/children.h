@@ -36,10 +36,15 @@ struct qf_children {
 	struct qf_slot dispatcher, store[QF_STORES_MAX];
 	size_t nstores;
 	struct qf_zygote_child zygote[QF_ZYGOTES_MAX];
+	/* That this process had before it was ours, such as a program that
+	 * reads our log: none of our business. */
+	pid_t *inherited;
+	size_t ninherited;
 };
 
 /* None yet. */
 void qf_children_init(struct qf_children *c);
+void qf_children_free(struct qf_children *c);
 
 /* Starts it, and gives our end of its socket; -1 when it has to wait. */
 int qf_slot_start(struct qf_children *c, struct qf_slot *s);

@@ -485,6 +485,7 @@ int qf_master_main(int argc, char **argv)
 	}
 	code = run(&m);
 	qf_listen_close(&m.listener);
+	qf_children_free(&m.children);
 	qf_ctl_close(&m.ctl);
 	qf_users_free(&m.users);
 	return code;

@@ -70,6 +70,8 @@ int qf_child_fork(
  * until the deadline. Where the kernel has no pidfds these are short steps,
  * and qf_child_has_ended() is to be asked after each. */
 int qf_child_poll(const struct qf_child *c, int64_t deadline);
+/* The children of this process: how many, in an array that the caller frees. */
+size_t qf_child_list(pid_t **out);
 /* In a process that adopts orphans (PR_SET_CHILD_SUBREAPER): kills every child
  * that is_known() does not know. */
 void qf_child_kill_strays(bool (*is_known)(void *arg, pid_t pid), void *arg);

@@ -232,3 +232,23 @@ refused_to_start() {
 	inject m e 2>client.txt
 	[ "$(queued)" -eq 1 ]
 }
+
+@test "a child that it was started with is not its to end" {
+	mkfifo lines
+	exec {log}<>lines
+	# As a run script pipes the log somewhere.
+	piped() {
+		exec "$SBIN/qfrontd" --socket "$PWD/socket" 2> >(exec cat >lines)
+	}
+	piped </dev/null >/dev/null 3>&- &
+	DAEMON_PID=$!
+	wait_for_line "$log" 'serving generation=1'
+	store=$(role_pids store | head -n 1)
+	kill -KILL "$store"
+	wait_for_line "$log" "ended role=store child=$store .*signal=9"
+	wait_for_line "$log" 'started role=store'
+	kill -TERM "$DAEMON_PID"
+	wait_for_line "$log" 'ended role=dispatcher .*exit=0'
+	wait "$DAEMON_PID"
+	DAEMON_PID=
+}
