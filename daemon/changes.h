@@ -8,11 +8,12 @@
 #include <stdint.h>
 
 struct qf_changes {
-	int fd;     /* readable after one; -1: none are seen */
-	int64_t at; /* when to load again, or QF_NEVER */
+	int fd;         /* readable after one; -1: none are seen */
+	int64_t at;     /* when to load again, or QF_NEVER */
+	int64_t latest; /* that may become */
 };
 
-/* Watches the folders that are there. */
+/* Watches the folders that are there now, and forgets all changes so far. */
 void qf_changes_watch(struct qf_changes *c);
 /* What fd has to say. */
 void qf_changes_see(struct qf_changes *c);

@@ -49,6 +49,7 @@ struct master {
 	uint32_t generation;
 	int64_t reload_at, reload_pause, drain_until;
 	const char *reload_why;
+	int64_t served_at;  /* since when the last one serves */
 	int64_t load_until; /* QF_NEVER: no generation is loading */
 	bool again;         /* one more when it has loaded */
 	bool served, stopping, failed;
@@ -83,13 +84,27 @@ static void reload_in(struct master *m, int64_t ms, const char *why)
 	m->reload_why = why;
 }
 
+/* A service manager waits for the end of each reload. */
+static void say_not_started(const struct master *m, const struct qf_err *e)
+{
+	char text[640];
+
+	qf_log_err("generation not started", e);
+	snprintf(text, sizeof text, "READY=1\nSTATUS=generation %u failed: %s",
+	    m->generation, e->text);
+	if (m->served)
+		qf_notify(text);
+}
+
 static void start_generation(struct master *m, const char *why)
 {
 	int pair[2] = {-1, -1};
 	struct qf_err e;
 
 	m->generation++;
-	m->reload_at = m->changes.at = QF_NEVER;
+	m->reload_at = QF_NEVER;
+	/* What changes from now on is for the next one. */
+	qf_changes_watch(&m->changes);
 	qf_log(QF_LOG_INFO, "loading", QF_KU("generation", m->generation),
 	    QF_KS("why", why));
 	pair[0] =
@@ -98,7 +113,7 @@ static void start_generation(struct master *m, const char *why)
 		pair[1] = qf_zygote_start(
 		    &m->children, QF_ROLE_SIGN, m->generation, &e);
 	if (pair[1] < 0) {
-		qf_log_err("generation not started", &e);
+		say_not_started(m, &e);
 		reload_in(m, NO_PLACE_MS, why);
 	} else {
 		tell_dispatcher(m, QF_NOTE_GENERATION, m->generation, pair, 2);
@@ -170,7 +185,7 @@ static void say_ready(struct master *m, uint32_t generation)
 	    generation);
 	qf_notify(text);
 	m->served = true;
-	m->reload_pause = 0;
+	m->served_at = qf_clock_mono();
 	if (m->ready_fd >= 0 && qf_write_all(m->ready_fd, "\n", 1) < 0)
 		qf_log(QF_LOG_WARN, "nobody reads --ready-fd",
 		    QF_KD("fd", m->ready_fd));
@@ -195,6 +210,10 @@ static void say_failed(struct master *m, const struct qf_role_note *note)
 /* A zygote is gone: another one, after a while when that happens again. */
 static void want_generation(struct master *m)
 {
+	if (qf_was_steady(m->served_at))
+		m->reload_pause = 0;
+	qf_log(QF_LOG_WARN, "another generation is needed",
+	    QF_KD("pause_ms", m->reload_pause));
 	reload_in(m, m->reload_pause, "workers lost");
 	m->reload_pause = qf_longer_pause(m->reload_pause);
 }
@@ -239,7 +258,8 @@ static void reload(struct master *m, const char *why)
 	}
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 	    qf_clock_mono_us());
-	qf_notify(text);
+	if (m->served)
+		qf_notify(text);
 	start_generation(m, why);
 }
 
@@ -458,7 +478,6 @@ static int run(struct master *m)
 	setenv("QFRONT_SOCKET", m->socket_path, 1);
 	m->children.listener = m->listener.fd;
 	own_metrics(m);
-	qf_changes_watch(&m->changes);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	start_dispatcher(m);
 	serve(m);
