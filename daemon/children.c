@@ -63,7 +63,8 @@ static int start_program(const struct qf_children *c, enum qf_role role,
 		.fds = fds,
 		.nfds = role == QF_ROLE_DISPATCHER ? 3 : 2,
 		.user = c->users->change ? &c->users->of[role] : NULL,
-		.bound = true},
+		.bound = true,
+		.deaf = true},
 	    e);
 	if (rc == 0)
 		qf_log(QF_LOG_INFO, "started",
@@ -130,6 +131,7 @@ int qf_zygote_start(struct qf_children *c, enum qf_role role,
 			continue;
 		z->role = role;
 		z->generation = generation;
+		z->until = QF_NEVER;
 		return start_role(c, role, &z->child, e);
 	}
 	return qf_fail(e, QF_EFORK,
@@ -240,11 +242,38 @@ static void kill_child(const struct qf_child *child)
 		kill(child->pid, SIGKILL);
 }
 
-void qf_zygotes_kill(const struct qf_children *c, uint32_t generation)
+void qf_zygotes_end_by(
+    struct qf_children *c, uint32_t generation, int64_t deadline)
 {
 	for (size_t i = 0; i < QF_ZYGOTES_MAX; i++) {
-		if (generation == 0 || c->zygote[i].generation == generation)
-			kill_child(&c->zygote[i].child);
+		struct qf_zygote_child *z = &c->zygote[i];
+
+		if ((generation == 0 || z->generation == generation) &&
+		    deadline < z->until)
+			z->until = deadline;
+	}
+}
+
+int64_t qf_zygotes_deadline(const struct qf_children *c)
+{
+	int64_t at = QF_NEVER;
+
+	for (size_t i = 0; i < QF_ZYGOTES_MAX; i++) {
+		if (c->zygote[i].child.pid != 0 && c->zygote[i].until < at)
+			at = c->zygote[i].until;
+	}
+	return at;
+}
+
+void qf_zygotes_kill_late(struct qf_children *c)
+{
+	for (size_t i = 0; i < QF_ZYGOTES_MAX; i++) {
+		struct qf_zygote_child *z = &c->zygote[i];
+
+		if (z->until == QF_NEVER || qf_deadline_poll(z->until) != 0)
+			continue;
+		z->until = QF_NEVER;
+		kill_child(&z->child);
 	}
 }
 
@@ -252,6 +281,7 @@ void qf_children_kill(const struct qf_children *c)
 {
 	for (size_t i = 0; i < c->nstores; i++)
 		kill_child(&c->store[i].child);
-	qf_zygotes_kill(c, 0);
+	for (size_t i = 0; i < QF_ZYGOTES_MAX; i++)
+		kill_child(&c->zygote[i].child);
 	kill_child(&c->dispatcher.child);
 }

@@ -28,6 +28,7 @@ struct qf_zygote_child {
 	enum qf_role role;
 	uint32_t generation;
 	struct qf_child child;
+	int64_t until; /* it is killed then; QF_NEVER: it may go on */
 };
 
 struct qf_children {
@@ -58,8 +59,13 @@ bool qf_children_reap(struct qf_children *c);
 
 bool qf_children_any(const struct qf_children *c);
 void qf_children_kill(const struct qf_children *c);
-/* The zygotes of one generation; 0: of all. */
-void qf_zygotes_kill(const struct qf_children *c, uint32_t generation);
+/* Those of one generation are killed then, if they still run; 0: of all. */
+void qf_zygotes_end_by(
+    struct qf_children *c, uint32_t generation, int64_t deadline);
+/* The next of these deadlines. */
+int64_t qf_zygotes_deadline(const struct qf_children *c);
+/* Kills those whose deadline has passed. */
+void qf_zygotes_kill_late(struct qf_children *c);
 
 /* How long to wait before what just ended is started again, after so many
  * milliseconds the last time. */

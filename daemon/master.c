@@ -146,9 +146,9 @@ static void dispatcher_ended(struct master *m)
 		/* The others end when they find nobody to talk to. */
 		m->drain_until = qf_deadline_in(END_MS);
 	else
-		/* The others talk to one that is no more. A store ends by
-		 * itself when it has done what it does. */
-		qf_zygotes_kill(&m->children, 0);
+		/* The others see the end of their sockets too. A store does
+		 * first what it has; a zygote cleans up after its workers. */
+		qf_zygotes_end_by(&m->children, 0, qf_deadline_in(END_MS));
 }
 
 static void stop(struct master *m)
@@ -285,7 +285,7 @@ static void give_up_loading(struct master *m)
 	m->load_until = QF_NEVER;
 	qf_log(QF_LOG_ERROR, "generation did not load in time; killed",
 	    QF_KU("generation", m->generation), QF_KD("ms", LOAD_MS));
-	qf_zygotes_kill(&m->children, m->generation);
+	qf_zygotes_end_by(&m->children, m->generation, qf_clock_mono());
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -301,6 +301,7 @@ static int64_t next_deadline(const struct master *m)
 	if (m->stopping)
 		return m->drain_until;
 	at = sooner(sooner(at, c->dispatcher.again), m->load_until);
+	at = sooner(at, qf_zygotes_deadline(c));
 	for (size_t i = 0; i < c->nstores && m->control >= 0; i++)
 		at = sooner(at, c->store[i].again);
 	return at;
@@ -330,6 +331,7 @@ static void do_what_is_due(struct master *m)
 	}
 	if (is_due(m->load_until))
 		give_up_loading(m);
+	qf_zygotes_kill_late(c);
 	if (is_due(m->reload_at)) {
 		m->reload_at = QF_NEVER;
 		reload(m, m->reload_why);

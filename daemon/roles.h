@@ -12,6 +12,9 @@
  *	        +- zygote sign ----- workers   each generation)
  *	        +- qfront-queue --serve       the store, several
  *
+ * What a terminal or a service manager tells all of them (HUP, INT, TERM) only
+ * the master hears: the others end when their sockets do.
+ *
  * All are `qfrontd --role NAME`, but the store. A record between master and
  * dispatcher is a struct qf_role_note over a SOCK_SEQPACKET pair; the
  * dispatcher's end is QF_ROLE_FD, the listening socket QF_LISTEN_FD. A

@@ -129,6 +129,13 @@ static int bind_to(pid_t parent)
 	return 0;
 }
 
+static void ignore_terminal(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+}
+
 /* Becomes the program, or reports why not. */
 static void become(const struct qf_child_spec *spec, pid_t parent, int report)
 {
@@ -141,6 +148,8 @@ static void become(const struct qf_child_spec *spec, pid_t parent, int report)
 	if (place_fds(spec, &report) == 0 && change_user(spec->user) == 0 &&
 	    (!spec->bound || bind_to(parent) == 0)) {
 		default_signals();
+		if (spec->deaf)
+			ignore_terminal();
 		if (set_limits(spec) == 0)
 			execve(spec->path, spec->argv,
 			    spec->envp != NULL ? spec->envp : environ);

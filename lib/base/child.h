@@ -44,6 +44,7 @@ struct qf_child_spec {
 	const struct qf_child_user *user; /* NULL: as this process */
 	bool group; /* in a process group of its own, killed as one */
 	bool bound; /* killed when this process ends first; not its group */
+	bool deaf;  /* ignores HUP, INT and TERM, which its parent hears */
 };
 
 struct qf_child {
