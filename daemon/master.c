@@ -481,6 +481,8 @@ static int run(struct master *m)
 	m->children.listener = m->listener.fd;
 	own_metrics(m);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* Where all roles are one user, nobody else takes what it holds. */
+	prctl(PR_SET_DUMPABLE, 0);
 	start_dispatcher(m);
 	serve(m);
 	return m->failed ? 78 : 0;

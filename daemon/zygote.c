@@ -113,7 +113,7 @@ static int live(void *arg)
 	const struct qf_confinement c = {
 	    .memory = (uint64_t)config->workermemory << 20,
 	    .new_privs = config->workernewprivs != 0,
-	    .no_programs = z->secret};
+	    .keys = z->secret};
 	const int keep[] = {b->sock, z->warm.policy.ctl.fd};
 	struct qf_buf tmp = QF_BUF_INIT;
 	struct qf_err e;
@@ -326,6 +326,8 @@ int qf_zygote_main(int secret)
 	qf_log_open_env(
 	    secret ? "qfrontd-sign" : "qfrontd-filter", QF_LOG_TO_STDERR);
 	signal(SIGPIPE, SIG_IGN);
+	/* Its workers run as the same user, and must not look into it. */
+	prctl(PR_SET_DUMPABLE, 0);
 	/* One that the master lost must not stay. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	collect_places(&z.places);
