@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "daemon/users.h"
+#include "frontend/users.h"
 #include "lib/base/child.h"
 
 enum {
