@@ -41,6 +41,13 @@ static void tell_master(uint32_t kind, uint32_t generation, const char *text)
 		qf_log_err("master not reached", &e);
 }
 
+bool qf_dispatcher_believes(
+    const struct qf_dispatcher *d, const struct qf_generation *g, uid_t uid)
+{
+	return uid == geteuid() || uid == d->store_uid ||
+	       qf_trust_holds(&g->policy.trust, uid);
+}
+
 size_t qf_dispatcher_count(const struct qf_dispatcher *d, uid_t uid)
 {
 	size_t n = 0;
@@ -231,6 +238,7 @@ static void take_note(struct qf_dispatcher *d, const struct qf_role_note *note,
     int *fds, size_t nfds)
 {
 	if (note->kind == QF_NOTE_GENERATION && nfds == 2) {
+		d->store_uid = (uid_t)note->store_uid;
 		load_generation(d, note->generation, fds);
 		fds[0] = fds[1] = -1;
 	} else if (note->kind == QF_NOTE_STORE && nfds == 1) {

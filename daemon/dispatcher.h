@@ -26,9 +26,13 @@ struct qf_dispatcher {
 	struct qf_request *requests;
 	size_t n;
 	bool stopping;
+	uid_t store_uid; /* whom the queue belongs to */
 	size_t fds_left; /* requests that our descriptors allow */
 };
 
+/* Is this one believed, by trusted-users or as one of our own? */
+bool qf_dispatcher_believes(
+    const struct qf_dispatcher *d, const struct qf_generation *g, uid_t uid);
 /* Connections of this user that are open. */
 size_t qf_dispatcher_count(const struct qf_dispatcher *d, uid_t uid);
 /* A request has ended; it frees itself. */

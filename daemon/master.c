@@ -60,8 +60,11 @@ struct master {
 static void tell_dispatcher(struct master *m, uint32_t kind,
     uint32_t generation, const int *fds, size_t n)
 {
-	const struct qf_role_note note = {
-	    .kind = kind, .generation = generation};
+	const struct qf_users *u = &m->users;
+	const struct qf_role_note note = {.kind = kind,
+	    .generation = generation,
+	    .store_uid = u->change ? (uint32_t)u->of[QF_ROLE_STORE].uid
+				   : (uint32_t)geteuid()};
 	struct qf_err e;
 
 	if (m->control >= 0 &&

@@ -604,8 +604,7 @@ static void meet_caller(struct qf_request *r)
 
 	c->met = true;
 	c->uid = r->uid;
-	c->believed = r->uid == geteuid() ||
-		      qf_trust_holds(&r->generation->policy.trust, r->uid);
+	c->believed = qf_dispatcher_believes(r->d, r->generation, r->uid);
 	while (qf_span_cut(&words, '\0', &one))
 		qf_strv_add_span(&r->argv, one);
 	qf_environ_add(&r->environ, qf_buf_span(&r->environment));
@@ -653,7 +652,7 @@ static const char *why_full(const struct qf_request *r)
 		qf_count_add(QF_COUNT_FULL, 1);
 		return "too many messages wait here; try again later";
 	}
-	if (r->uid != geteuid() && !qf_trust_holds(&policy->trust, r->uid) &&
+	if (!qf_dispatcher_believes(d, r->generation, r->uid) &&
 	    qf_dispatcher_count(d, r->uid) >
 		(size_t)policy->config.requestsuser) {
 		qf_count_add(QF_COUNT_USER_FULL, 1);

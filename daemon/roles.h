@@ -47,6 +47,7 @@ enum qf_role_note_kind {
 struct qf_role_note {
 	uint32_t kind;
 	uint32_t generation;
+	uint32_t store_uid; /* with a generation: whom the queue belongs to */
 	char text[512];
 };
 

@@ -219,6 +219,31 @@ open_gate() {
 	stop_daemon
 }
 
+@test "the queue's owner is believed: his bounces are our own" {
+	((EUID == 0)) || skip 'only root can be two users'
+	roles_are_apart || skip 'others can not read the programs here'
+	chmod 755 "$BATS_RUN_TMPDIR"
+	control daemonusers "dispatcher ${ROLE_UIDS[0]}" \
+		"filter ${ROLE_UIDS[1]}" "sign ${ROLE_UIDS[2]}" 'store 70004'
+	chown -R 70004:70004 "$QUEUEDIR"
+	control chain 'size max-message=1M'
+	start_daemon
+	mkdir -m 777 open
+	envelope '' rcpt@test.example >open/e
+	cp m open/m
+	bounce_of() {
+		setpriv --reuid "$1" --regid "$1" --clear-groups \
+			env -u CONTROLDIR -u QUEUEDIR "$SBIN/qfront" \
+			0<open/m 1<open/e 2>log.txt
+	}
+	bounce_of 70004
+	logged 'stage name=size verdict=skipped reason=bounce'
+	bounce_of 70009
+	logged 'stage name=size verdict=pass'
+	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
 @test "changes of modes and in a new folder are seen without SIGHUP" {
 	((EUID == 0)) || skip 'only root starts with files that it can not use'
 	rmdir "$CONTROLDIR/plugins"
