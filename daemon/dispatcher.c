@@ -108,7 +108,8 @@ static void drop_loading(struct qf_dispatcher *d)
 
 	qf_log(QF_LOG_ERROR, "configuration not loaded",
 	    QF_KU("generation", g->number), QF_KS("error", g->text));
-	tell_master(QF_NOTE_FAILED, g->number, g->text);
+	tell_master(
+	    g->torn ? QF_NOTE_AGAIN : QF_NOTE_FAILED, g->number, g->text);
 	qf_count_add(QF_COUNT_NOT_LOADED, 1);
 	qf_metrics_reload_error(g->text);
 	d->loading = NULL;

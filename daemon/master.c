@@ -31,7 +31,8 @@
 enum {
 	STORES_DEFAULT = 4,
 	DRAIN_MS = 300000,
-	END_MS = 10000,     /* for what has nothing left to do */
+	END_MS = 10000, /* for what has nothing left to do */
+	TRIES_MAX = 5,
 	LOAD_MS = 120000,   /* signatures of viruses take their time */
 	NO_PLACE_MS = 10000 /* until older generations may have ended */
 };
@@ -49,6 +50,8 @@ struct master {
 	uint32_t generation;
 	int64_t reload_at, reload_pause, drain_until;
 	const char *reload_why;
+	unsigned tries; /* in a row in which the files were not at rest */
+	int64_t try_pause;
 	int64_t served_at;  /* since when the last one serves */
 	int64_t load_until; /* QF_NEVER: no generation is loading */
 	bool again;         /* one more when it has loaded */
@@ -189,6 +192,7 @@ static void say_ready(struct master *m, uint32_t generation)
 	qf_notify(text);
 	m->served = true;
 	m->served_at = qf_clock_mono();
+	m->tries = 0;
 	if (m->ready_fd >= 0 && qf_write_all(m->ready_fd, "\n", 1) < 0)
 		qf_log(QF_LOG_WARN, "nobody reads --ready-fd",
 		    QF_KD("fd", m->ready_fd));
@@ -208,6 +212,21 @@ static void say_failed(struct master *m, const struct qf_role_note *note)
 	fprintf(stderr, "qfrontd: %s\n", note->text);
 	m->failed = true;
 	stop(m);
+}
+
+/* What it read was changed meanwhile. Files that do so all the time are no
+ * configuration. */
+static void try_again(struct master *m, const struct qf_role_note *note)
+{
+	if (m->tries == TRIES_MAX) {
+		m->tries = 0;
+		say_failed(m, note);
+		return;
+	}
+	m->try_pause = qf_longer_pause(m->tries++ == 0 ? 0 : m->try_pause);
+	reload_in(m, m->try_pause, "read while they changed");
+	if (m->served)
+		qf_notify("READY=1");
 }
 
 /* A zygote is gone: another one, after a while when that happens again. */
@@ -243,6 +262,8 @@ static void hear_dispatcher(struct master *m)
 		say_ready(m, note.generation);
 	else if (note.kind == QF_NOTE_FAILED)
 		say_failed(m, &note);
+	else if (note.kind == QF_NOTE_AGAIN && !m->stopping)
+		try_again(m, &note);
 	else if (note.kind == QF_NOTE_WANT && !m->stopping)
 		want_generation(m);
 }

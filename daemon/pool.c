@@ -623,6 +623,7 @@ static void take_note(struct qf_pool *p, struct qf_zygote_note *note, int fd)
 	case QF_ZYGOTE_READY:
 		p->ready = true;
 		p->uid = (uid_t)note->uid;
+		p->digest = note->digest;
 		schedule_all(p);
 		break;
 	case QF_ZYGOTE_FAILED:

@@ -40,6 +40,7 @@ enum qf_role_note_kind {
 	/* Dispatcher to master. */
 	QF_NOTE_READY,  /* `generation` serves mail from now on */
 	QF_NOTE_FAILED, /* it does not load, and `text` says why */
+	QF_NOTE_AGAIN,  /* the same, but the next try may do */
 	QF_NOTE_WANT    /* a zygote of the serving generation is gone (text):
 			 * start a new one */
 };

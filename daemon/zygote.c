@@ -341,6 +341,7 @@ int qf_zygote_main(int secret)
 		qf_warm_close(&z.warm);
 		return 1;
 	}
+	note.digest = z.warm.policy.digest;
 	if (watch_children(&z) < 0 || tell(&note, NULL) < 0)
 		return 1;
 	serve(&z);

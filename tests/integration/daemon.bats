@@ -219,6 +219,28 @@ open_gate() {
 	stop_daemon
 }
 
+@test "files that change while they are read: the old ones go on, and soon the new" {
+	((EUID != 0)) || control daemonusers 'dispatcher 0' 'filter 0' \
+		'sign 0' 'store 0'
+	control chain 'size max-message=1M'
+	start_daemon
+	# A file that is another one for each process.
+	ln -s /proc/self/stat "$CONTROLDIR/queueprog"
+	wait_until logged 'configuration not loaded.*has read other control files'
+	inject m e
+	# No more than so often in a row.
+	wait_until logged 'configuration not loaded.*has read other' 6
+	[ "$(grep -c 'loading .*why="read while they changed"' \
+		"$DAEMON_LOG")" -eq 5 ]
+	lacks 'meanwhile.*run=' "$DAEMON_LOG"
+	rm "$CONTROLDIR/queueprog"
+	control chain 'size max-message=2M'
+	wait_until logged 'serving generation=[2-9]'
+	inject m e
+	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
 @test "the queue's owner is believed: his bounces are our own" {
 	((EUID == 0)) || skip 'only root can be two users'
 	roles_are_apart || skip 'others can not read the programs here'
@@ -241,6 +263,26 @@ open_gate() {
 	bounce_of 70009
 	logged 'stage name=size verdict=pass'
 	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
+@test "nobody of its user looks into a zygote or a worker" {
+	((EUID == 0)) || skip 'only root can be two users'
+	control_users
+	roles_are_apart || skip 'others can not read the programs here'
+	control chain 'misbehave do=nothing'
+	start_daemon
+	send
+	[ "$status" -eq 0 ]
+	for pid in $(role_pids filter) $(role_pids worker filter); do
+		code=0
+		setpriv --reuid "${ROLE_UIDS[1]}" --regid "${ROLE_UIDS[1]}" \
+			--clear-groups ls "/proc/$pid/fd" 2>why.txt || code=$?
+		[ "$code" -ne 0 ]
+	done
+	for pid in $(role_pids worker filter); do
+		grep -q '^Seccomp:.2$' "/proc/$pid/status"
+	done
 	stop_daemon
 }
 
