@@ -11,9 +11,10 @@
 #include "lib/base/err.h"
 
 struct qf_confinement {
-	uint64_t memory;  /* bytes above what it has; 0: no limit */
-	bool new_privs;   /* programs that it starts may be set-id */
-	bool no_programs; /* it starts none, traces nobody, uses no network */
+	uint64_t memory; /* bytes above what it has; 0: no limit */
+	bool new_privs;  /* programs that it starts may be set-id; then what it
+			  * asks of the kernel is not narrowed */
+	bool keys;       /* it has some: no programs, no network */
 };
 
 /* From here on, for this process and its children. QF_EPERM. */

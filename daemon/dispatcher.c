@@ -41,6 +41,13 @@ static void tell_master(uint32_t kind, uint32_t generation, const char *text)
 		qf_log_err("master not reached", &e);
 }
 
+bool qf_dispatcher_believes(const struct qf_dispatcher *d, uid_t uid)
+{
+	return uid == 0 || uid == geteuid() || uid == d->store_uid ||
+	       (d->serving != NULL &&
+		   qf_trust_holds(&d->serving->policy.trust, uid));
+}
+
 /* What is in use now is freed when it no longer is. */
 static void want_sweep(struct qf_dispatcher *d)
 {
@@ -81,7 +88,8 @@ static void drop_loading(struct qf_dispatcher *d)
 
 	qf_log(QF_LOG_ERROR, "configuration not loaded",
 	    QF_KU("generation", g->number), QF_KS("error", g->text));
-	tell_master(QF_NOTE_FAILED, g->number, g->text);
+	tell_master(
+	    g->torn ? QF_NOTE_AGAIN : QF_NOTE_FAILED, g->number, g->text);
 	qf_count_add(QF_COUNT_NOT_LOADED, 1);
 	qf_metrics_reload_error(g->text);
 	d->loading = NULL;
@@ -253,6 +261,7 @@ static void take_note(struct qf_dispatcher *d, const struct qf_role_note *note,
     int *fds, size_t nfds)
 {
 	if (note->kind == QF_NOTE_GENERATION && nfds == 2) {
+		d->store_uid = (uid_t)note->store_uid;
 		load_generation(d, note->generation, fds);
 		fds[0] = fds[1] = -1;
 	} else if (note->kind == QF_NOTE_STORE && nfds == 1) {

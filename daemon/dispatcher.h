@@ -29,9 +29,12 @@ struct qf_dispatcher {
 	size_t held[2];  /* bytes, of strangers and of those we believe */
 	bool failed;     /* nothing serves: who asks is told so */
 	bool stopping;
-	size_t most; /* connections that our descriptors allow */
+	uid_t store_uid; /* whom the queue belongs to */
+	size_t most;     /* connections that our descriptors allow */
 };
 
+/* Is this one believed, by trusted-users or as one of our own? */
+bool qf_dispatcher_believes(const struct qf_dispatcher *d, uid_t uid);
 /* A request has ended. */
 void qf_dispatcher_ended(struct qf_dispatcher *d);
 

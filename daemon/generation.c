@@ -45,6 +45,24 @@ void qf_generation_free(struct qf_generation *g)
 	free(g);
 }
 
+/* All read the same files, but each for itself, and perhaps while they were
+ * changed: then a chain could be judged by one reading and run by another. */
+static void compare(struct qf_generation *g)
+{
+	const struct qf_pool *pools[] = {&g->filter, &g->sign};
+
+	for (size_t i = 0; i < 2 && g->text[0] == '\0'; i++) {
+		if (!pools[i]->ready || pools[i]->digest == g->policy.digest)
+			continue;
+		g->torn = true;
+		snprintf(g->text, sizeof g->text,
+		    "%s has read other control files or plugins than the "
+		    "dispatcher: they were changed meanwhile, or one of the "
+		    "two can not read all of them",
+		    pools[i]->name);
+	}
+}
+
 int qf_generation_state(struct qf_generation *g)
 {
 	const struct qf_pool *pools[] = {&g->filter, &g->sign};
@@ -54,6 +72,7 @@ int qf_generation_state(struct qf_generation *g)
 			snprintf(g->text, sizeof g->text, "%s: %s",
 			    pools[i]->name, pools[i]->text);
 	}
+	compare(g);
 	if (g->text[0] != '\0')
 		return QF_ECONF;
 	return g->filter.ready && g->sign.ready;

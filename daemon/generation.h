@@ -14,6 +14,7 @@ struct qf_generation {
 	struct qf_pool filter, sign;
 	unsigned messages;          /* that belong to it */
 	char text[512];             /* why it failed */
+	bool torn;                  /* since it was read while it changed */
 	struct qf_generation *next; /* older ones, which drain */
 };
 

@@ -11,20 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/changes.h"
+#include "daemon/children.h"
 #include "daemon/listen.h"
 #include "daemon/roles.h"
-#include "daemon/users.h"
 #include "frontend/config.h"
 #include "frontend/metrics.h"
-#include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdpass.h"
 #include "lib/base/io.h"
@@ -34,103 +31,44 @@
 
 enum {
 	STORES_DEFAULT = 4,
-	STORES_MAX = 64,
-	QUIET_MS = 300, /* after the last change of a control file */
-	PAUSE_MS = 100,
-	PAUSE_MAX_MS = 10000,
-	STEADY_MS = 60000, /* who lived so long did not fail at once */
 	DRAIN_MS = 300000,
-	END_MS = 10000,   /* for what has nothing left to do */
-	LOAD_MS = 120000, /* signatures of viruses take their time */
-	ZYGOTES_MAX = 64
-};
-
-/* A process that is to be there. */
-struct slot {
-	enum qf_role role;
-	struct qf_child child;
-	int64_t born, again; /* when to start it; QF_NEVER while it runs */
-	int64_t pause;
-};
-
-/* One that may end. */
-struct zygote {
-	enum qf_role role;
-	uint32_t generation;
-	struct qf_child child;
+	END_MS = 10000, /* for what has nothing left to do */
+	TRIES_MAX = 5,
+	LOAD_MS = 120000,   /* signatures of viruses take their time */
+	NO_PLACE_MS = 10000 /* until older generations may have ended */
 };
 
 struct master {
 	const char *socket_path;
 	int ready_fd;
-	size_t nstores;
 	struct qf_listener listener;
 	struct qf_ctl ctl;
 	struct qf_users users;
-	struct slot dispatcher, pickup, store[STORES_MAX];
-	struct zygote zygote[ZYGOTES_MAX];
+	struct qf_children children;
+	struct qf_changes changes;
 	int control; /* to the dispatcher */
-	int signals, changes;
+	int signals;
 	uint32_t generation;
 	int64_t reload_at, reload_pause, drain_until;
+	const char *reload_why;
+	unsigned tries; /* in a row in which the files were not at rest */
+	int64_t try_pause;
+	int64_t served_at;  /* since when the last one serves */
 	int64_t load_until; /* QF_NEVER: no generation is loading */
 	bool again;         /* one more when it has loaded */
 	bool served, stopping, failed;
 };
 
-/* Children. */
-
-static int start_program(struct master *m, enum qf_role role,
-    struct qf_child *child, int sock, struct qf_err *e)
-{
-	struct qf_buf path = QF_BUF_INIT;
-	bool store = role == QF_ROLE_STORE;
-	char *argv[] = {
-	    NULL, (char[]){"--role"}, (char *)qf_role_name(role), NULL};
-	char *const store_argv[] = {NULL, (char[]){"--serve"}, NULL};
-	const struct qf_child_fd fds[] = {{STDERR_FILENO, STDERR_FILENO},
-	    {QF_ROLE_FD, sock}, {QF_LISTEN_FD, m->listener.fd}};
-	int rc;
-
-	if (store)
-		memcpy(argv, store_argv, sizeof store_argv);
-	qf_dir_join(&path, QF_DIR_SBIN, store ? "qfront-queue" : "qfrontd");
-	argv[0] = path.s;
-	rc = qf_child_start(child,
-	    &(struct qf_child_spec){.path = path.s,
-		.argv = argv,
-		.fds = fds,
-		.nfds = role == QF_ROLE_DISPATCHER ? 3 : 2,
-		.user = qf_users_of(&m->users, role),
-		.bound = true},
-	    e);
-	if (rc == 0)
-		qf_log(QF_LOG_INFO, "started",
-		    QF_KS("role", qf_role_name(role)),
-		    QF_KD("child", child->pid));
-	qf_buf_free(&path);
-	return rc;
-}
-
-/* Starts it with one end of a pair; the other end, or a code. */
-static int start_role(struct master *m, enum qf_role role,
-    struct qf_child *child, struct qf_err *e)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return qf_fail_sys(e, QF_EPIPE, "socketpair");
-	if (start_program(m, role, child, pair[1], e) < 0)
-		qf_close(&pair[0]);
-	qf_close(&pair[1]);
-	return pair[0] >= 0 ? pair[0] : e->rc;
-}
+/* Starts. */
 
 static void tell_dispatcher(struct master *m, uint32_t kind,
     uint32_t generation, const int *fds, size_t n)
 {
-	const struct qf_role_note note = {
-	    .kind = kind, .generation = generation};
+	const struct qf_users *u = &m->users;
+	const struct qf_role_note note = {.kind = kind,
+	    .generation = generation,
+	    .store_uid = u->change ? (uint32_t)u->of[QF_ROLE_STORE].uid
+				   : (uint32_t)geteuid()};
 	struct qf_err e;
 
 	if (m->control >= 0 &&
@@ -138,34 +76,9 @@ static void tell_dispatcher(struct master *m, uint32_t kind,
 		qf_log_err("dispatcher not reached", &e);
 }
 
-/* It is to be started again, but not at once and at once again. */
-static void put_off(struct slot *s)
+static void start_store(struct master *m, struct qf_slot *s)
 {
-	if (s->born != 0 && qf_clock_mono() - s->born > STEADY_MS)
-		s->pause = 0;
-	s->pause = s->pause == 0 ? PAUSE_MS : s->pause * 2;
-	if (s->pause > PAUSE_MAX_MS)
-		s->pause = PAUSE_MAX_MS;
-	s->again = qf_deadline_in(s->pause);
-}
-
-static int start_slot(struct master *m, struct slot *s)
-{
-	struct qf_err e;
-	int sock = start_role(m, s->role, &s->child, &e);
-
-	s->born = qf_clock_mono();
-	s->again = QF_NEVER;
-	if (sock < 0) {
-		qf_log_err("role not started", &e);
-		put_off(s);
-	}
-	return sock;
-}
-
-static void start_store(struct master *m, struct slot *s)
-{
-	int sock = start_slot(m, s);
+	int sock = qf_slot_start(&m->children, s);
 
 	if (sock >= 0)
 		tell_dispatcher(m, QF_NOTE_STORE, 0, &sock, 1);
@@ -187,37 +100,34 @@ static bool has_drop(void)
 /* Only where there is something to take up; each generation looks again. */
 static void start_pickup(struct master *m)
 {
+	struct qf_slot *s = &m->children.pickup;
 	int sock;
 
-	m->pickup.again = QF_NEVER;
+	s->again = QF_NEVER;
 	if (!has_drop())
 		return;
-	sock = start_slot(m, &m->pickup);
+	sock = qf_slot_start(&m->children, s);
 	if (sock >= 0)
 		tell_dispatcher(m, QF_NOTE_PICKUP, 0, &sock, 1);
 	qf_close(&sock);
 }
 
-static struct zygote *free_place(struct master *m)
+static void reload_in(struct master *m, int64_t ms, const char *why)
 {
-	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
-		if (m->zygote[i].child.pid == 0)
-			return &m->zygote[i];
-	}
-	return NULL;
+	m->reload_at = qf_deadline_in(ms);
+	m->reload_why = why;
 }
 
-static int start_zygote(struct master *m, enum qf_role role, struct qf_err *e)
+/* A service manager waits for the end of each reload. */
+static void say_not_started(const struct master *m, const struct qf_err *e)
 {
-	struct zygote *z = free_place(m);
+	char text[640];
 
-	if (z == NULL)
-		return qf_fail(e, QF_EFORK,
-		    "%d generations are still at work; wait for them",
-		    ZYGOTES_MAX / 2);
-	z->role = role;
-	z->generation = m->generation;
-	return start_role(m, role, &z->child, e);
+	qf_log_err("generation not started", e);
+	snprintf(text, sizeof text, "READY=1\nSTATUS=generation %u failed: %s",
+	    m->generation, e->text);
+	if (m->served)
+		qf_notify(text);
 }
 
 static void start_generation(struct master *m, const char *why)
@@ -227,16 +137,21 @@ static void start_generation(struct master *m, const char *why)
 
 	m->generation++;
 	m->reload_at = QF_NEVER;
-	if (m->pickup.child.pid == 0 && m->pickup.again == QF_NEVER)
+	if (m->children.pickup.child.pid == 0 &&
+	    m->children.pickup.again == QF_NEVER)
 		start_pickup(m);
+	/* What changes from now on is for the next one. */
+	qf_changes_watch(&m->changes);
 	qf_log(QF_LOG_INFO, "loading", QF_KU("generation", m->generation),
 	    QF_KS("why", why));
-	pair[0] = start_zygote(m, QF_ROLE_FILTER, &e);
+	pair[0] =
+	    qf_zygote_start(&m->children, QF_ROLE_FILTER, m->generation, &e);
 	if (pair[0] >= 0)
-		pair[1] = start_zygote(m, QF_ROLE_SIGN, &e);
+		pair[1] = qf_zygote_start(
+		    &m->children, QF_ROLE_SIGN, m->generation, &e);
 	if (pair[1] < 0) {
-		qf_log_err("generation not started", &e);
-		m->reload_at = qf_deadline_in(PAUSE_MAX_MS);
+		say_not_started(m, &e);
+		reload_in(m, NO_PLACE_MS, why);
 	} else {
 		tell_dispatcher(m, QF_NOTE_GENERATION, m->generation, pair, 2);
 		m->load_until = qf_deadline_in(LOAD_MS);
@@ -248,137 +163,35 @@ static void start_generation(struct master *m, const char *why)
 /* All that the dispatcher needs comes anew with it. */
 static void start_dispatcher(struct master *m)
 {
-	m->control = start_slot(m, &m->dispatcher);
+	m->control = qf_slot_start(&m->children, &m->children.dispatcher);
 	if (m->control < 0)
 		return;
-	for (size_t i = 0; i < m->nstores; i++) {
-		if (m->store[i].child.pid == 0)
-			start_store(m, &m->store[i]);
+	for (size_t i = 0; i < m->children.nstores; i++) {
+		if (m->children.store[i].child.pid == 0)
+			start_store(m, &m->children.store[i]);
 	}
 	start_generation(m, "start");
 }
 
 /* Ends. */
 
-static void log_end(enum qf_role role, pid_t pid, int status)
-{
-	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-
-	qf_log(well ? QF_LOG_INFO : QF_LOG_ERROR, "ended",
-	    QF_KS("role", qf_role_name(role)), QF_KD("child", pid),
-	    QF_KD("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
-	    QF_KD("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-}
-
-static void forget_child(struct qf_child *c)
-{
-	qf_close(&c->pidfd);
-	c->pid = 0;
-}
-
-static void kill_all(struct master *m, int sig)
-{
-	for (size_t i = 0; i < m->nstores; i++) {
-		if (m->store[i].child.pid != 0)
-			kill(m->store[i].child.pid, sig);
-	}
-	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
-		if (m->zygote[i].child.pid != 0)
-			kill(m->zygote[i].child.pid, sig);
-	}
-	if (m->pickup.child.pid != 0)
-		kill(m->pickup.child.pid, sig);
-	if (m->dispatcher.child.pid != 0)
-		kill(m->dispatcher.child.pid, sig);
-}
-
-static bool is_role(void *arg, pid_t pid)
-{
-	const struct master *m = arg;
-	bool known =
-	    pid == m->dispatcher.child.pid || pid == m->pickup.child.pid;
-
-	for (size_t i = 0; i < m->nstores; i++)
-		known |= pid == m->store[i].child.pid;
-	for (size_t i = 0; i < ZYGOTES_MAX; i++)
-		known |= pid == m->zygote[i].child.pid;
-	return known;
-}
-
-static bool has_children(const struct master *m)
-{
-	bool any = m->dispatcher.child.pid != 0 || m->pickup.child.pid != 0;
-
-	for (size_t i = 0; i < m->nstores; i++)
-		any |= m->store[i].child.pid != 0;
-	for (size_t i = 0; i < ZYGOTES_MAX; i++)
-		any |= m->zygote[i].child.pid != 0;
-	return any;
-}
-
 static void dispatcher_ended(struct master *m)
 {
 	qf_close(&m->control);
 	m->load_until = QF_NEVER;
-	if (m->stopping) {
+	if (m->stopping)
 		/* The others end when they find nobody to talk to. */
 		m->drain_until = qf_deadline_in(END_MS);
-		return;
-	}
-	/* The others talk to one that is no more. A store and the pickup end by
-	 * themselves when they have done what they do. */
-	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
-		if (m->zygote[i].child.pid != 0)
-			kill(m->zygote[i].child.pid, SIGKILL);
-	}
-	put_off(&m->dispatcher);
-}
-
-static void slot_ended(struct master *m, struct slot *s, int status)
-{
-	log_end(s->role, s->child.pid, status);
-	forget_child(&s->child);
-	if (!m->stopping)
-		put_off(s);
-}
-
-static void child_ended(struct master *m, pid_t pid, int status)
-{
-	if (pid == m->dispatcher.child.pid) {
-		log_end(QF_ROLE_DISPATCHER, pid, status);
-		forget_child(&m->dispatcher.child);
-		dispatcher_ended(m);
-		return;
-	}
-	if (pid == m->pickup.child.pid)
-		slot_ended(m, &m->pickup, status);
-	for (size_t i = 0; i < m->nstores; i++) {
-		if (pid == m->store[i].child.pid)
-			slot_ended(m, &m->store[i], status);
-	}
-	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
-		if (pid != m->zygote[i].child.pid)
-			continue;
-		log_end(m->zygote[i].role, pid, status);
-		forget_child(&m->zygote[i].child);
-	}
-}
-
-static void reap(struct master *m)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		child_ended(m, pid, status);
-	/* What a zygote that was killed has left behind. */
-	qf_child_kill_strays(is_role, m);
+	else
+		/* The others see the end of their sockets too. A store does
+		 * first what it has; a zygote cleans up after its workers. */
+		qf_zygotes_end_by(&m->children, 0, qf_deadline_in(END_MS));
 }
 
 static void stop(struct master *m)
 {
 	if (m->stopping) { /* told twice */
-		kill_all(m, SIGKILL);
+		qf_children_kill(&m->children);
 		return;
 	}
 	m->stopping = true;
@@ -397,7 +210,7 @@ static void loaded(struct master *m, uint32_t generation)
 		return;
 	m->load_until = QF_NEVER;
 	if (m->again)
-		m->reload_at = qf_clock_mono();
+		reload_in(m, 0, "told while one was loading");
 	m->again = false;
 }
 
@@ -409,7 +222,8 @@ static void say_ready(struct master *m, uint32_t generation)
 	    generation);
 	qf_notify(text);
 	m->served = true;
-	m->reload_pause = 0;
+	m->served_at = qf_clock_mono();
+	m->tries = 0;
 	if (m->ready_fd >= 0 && qf_write_all(m->ready_fd, "\n", 1) < 0)
 		qf_log(QF_LOG_WARN, "nobody reads --ready-fd",
 		    QF_KD("fd", m->ready_fd));
@@ -431,13 +245,30 @@ static void say_failed(struct master *m, const struct qf_role_note *note)
 	stop(m);
 }
 
+/* What it read was changed meanwhile. Files that do so all the time are no
+ * configuration. */
+static void try_again(struct master *m, const struct qf_role_note *note)
+{
+	if (m->tries == TRIES_MAX) {
+		m->tries = 0;
+		say_failed(m, note);
+		return;
+	}
+	m->try_pause = qf_longer_pause(m->tries++ == 0 ? 0 : m->try_pause);
+	reload_in(m, m->try_pause, "read while they changed");
+	if (m->served)
+		qf_notify("READY=1");
+}
+
 /* A zygote is gone: another one, after a while when that happens again. */
 static void want_generation(struct master *m)
 {
-	m->reload_at = qf_deadline_in(m->reload_pause);
-	m->reload_pause = m->reload_pause == 0 ? PAUSE_MS : m->reload_pause * 2;
-	if (m->reload_pause > PAUSE_MAX_MS)
-		m->reload_pause = PAUSE_MAX_MS;
+	if (qf_was_steady(m->served_at))
+		m->reload_pause = 0;
+	qf_log(QF_LOG_WARN, "another generation is needed",
+	    QF_KD("pause_ms", m->reload_pause));
+	reload_in(m, m->reload_pause, "workers lost");
+	m->reload_pause = qf_longer_pause(m->reload_pause);
 }
 
 static void hear_dispatcher(struct master *m)
@@ -462,42 +293,13 @@ static void hear_dispatcher(struct master *m)
 		say_ready(m, note.generation);
 	else if (note.kind == QF_NOTE_FAILED)
 		say_failed(m, &note);
+	else if (note.kind == QF_NOTE_AGAIN && !m->stopping)
+		try_again(m, &note);
 	else if (note.kind == QF_NOTE_WANT && !m->stopping)
 		want_generation(m);
 }
 
-/* Changes of the control files. */
-
-static void watch_changes(struct master *m)
-{
-	const uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
-				IN_DELETE | IN_CREATE;
-	const char *control = qf_dir(QF_DIR_CONTROL);
-	struct qf_buf plugins = QF_BUF_INIT;
-
-	m->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	qf_buf_addf(&plugins, "%s/plugins", control);
-	if (m->changes < 0 ||
-	    inotify_add_watch(m->changes, control, events) < 0)
-		qf_log(QF_LOG_WARN,
-		    "changes are not seen; send SIGHUP after one",
-		    QF_KS("error", strerror(errno)));
-	if (m->changes >= 0) {
-		inotify_add_watch(m->changes, plugins.s, events);
-		inotify_add_watch(m->changes, qf_dir(QF_DIR_PLUGINS), events);
-	}
-	qf_buf_free(&plugins);
-}
-
-static void see_changes(struct master *m)
-{
-	char events[4096];
-
-	while (read(m->changes, events, sizeof events) > 0)
-		;
-	if (!m->stopping)
-		m->reload_at = qf_deadline_in(QUIET_MS);
-}
+/* Reload. */
 
 static void reload(struct master *m, const char *why)
 {
@@ -511,7 +313,8 @@ static void reload(struct master *m, const char *why)
 	}
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 	    qf_clock_mono_us());
-	qf_notify(text);
+	if (m->served)
+		qf_notify(text);
 	start_generation(m, why);
 }
 
@@ -527,7 +330,8 @@ static void hear_signals(struct master *m)
 		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			stop(m);
 	}
-	reap(m);
+	if (qf_children_reap(&m->children))
+		dispatcher_ended(m);
 }
 
 /* The dispatcher hears of it by the end of the zygotes. */
@@ -536,11 +340,7 @@ static void give_up_loading(struct master *m)
 	m->load_until = QF_NEVER;
 	qf_log(QF_LOG_ERROR, "generation did not load in time; killed",
 	    QF_KU("generation", m->generation), QF_KD("ms", LOAD_MS));
-	for (size_t i = 0; i < ZYGOTES_MAX; i++) {
-		if (m->zygote[i].child.pid != 0 &&
-		    m->zygote[i].generation == m->generation)
-			kill(m->zygote[i].child.pid, SIGKILL);
-	}
+	qf_zygotes_end_by(&m->children, m->generation, qf_clock_mono());
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -550,15 +350,17 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int64_t next_deadline(const struct master *m)
 {
-	int64_t at = sooner(m->reload_at, m->drain_until);
+	const struct qf_children *c = &m->children;
+	int64_t at = sooner(m->reload_at, m->changes.at);
 
 	if (m->stopping)
 		return m->drain_until;
-	at = sooner(sooner(at, m->dispatcher.again), m->load_until);
+	at = sooner(sooner(at, c->dispatcher.again), m->load_until);
+	at = sooner(at, qf_zygotes_deadline(c));
 	if (m->control >= 0)
-		at = sooner(at, m->pickup.again);
-	for (size_t i = 0; i < m->nstores && m->control >= 0; i++)
-		at = sooner(at, m->store[i].again);
+		at = sooner(at, c->pickup.again);
+	for (size_t i = 0; i < c->nstores && m->control >= 0; i++)
+		at = sooner(at, c->store[i].again);
 	return at;
 }
 
@@ -569,6 +371,8 @@ static bool is_due(int64_t at)
 
 static void do_what_is_due(struct master *m)
 {
+	struct qf_children *c = &m->children;
+
 	if (m->stopping) {
 		if (is_due(m->drain_until)) {
 			m->drain_until = QF_NEVER;
@@ -576,34 +380,39 @@ static void do_what_is_due(struct master *m)
 		}
 		return;
 	}
-	if (is_due(m->dispatcher.again))
+	if (is_due(c->dispatcher.again))
 		start_dispatcher(m);
-	for (size_t i = 0; i < m->nstores && m->control >= 0; i++) {
-		if (is_due(m->store[i].again))
-			start_store(m, &m->store[i]);
+	for (size_t i = 0; i < c->nstores && m->control >= 0; i++) {
+		if (is_due(c->store[i].again))
+			start_store(m, &c->store[i]);
 	}
-	if (is_due(m->pickup.again) && m->control >= 0)
+	if (is_due(c->pickup.again) && m->control >= 0)
 		start_pickup(m);
 	if (is_due(m->load_until))
 		give_up_loading(m);
+	qf_zygotes_kill_late(c);
 	if (is_due(m->reload_at)) {
 		m->reload_at = QF_NEVER;
+		reload(m, m->reload_why);
+	}
+	if (is_due(m->changes.at)) {
+		m->changes.at = QF_NEVER;
 		reload(m, "changed files");
 	}
 }
 
 static void serve(struct master *m)
 {
-	while (!m->stopping || has_children(m)) {
+	while (!m->stopping || qf_children_any(&m->children)) {
 		struct pollfd p[] = {{.fd = m->signals, .events = POLLIN},
-		    {.fd = m->changes, .events = POLLIN},
+		    {.fd = m->changes.fd, .events = POLLIN},
 		    {.fd = m->control, .events = POLLIN}};
 
 		if (poll(p, 3, qf_deadline_poll(next_deadline(m))) < 0 &&
 		    errno != EINTR)
 			break;
 		if (p[1].revents != 0)
-			see_changes(m);
+			qf_changes_see(&m->changes);
 		if (p[2].revents != 0)
 			hear_dispatcher(m);
 		if (p[0].revents != 0)
@@ -676,9 +485,10 @@ static int take_options(struct master *m, char **argv)
 			m->ready_fd = (int)n;
 			fcntl(m->ready_fd, F_SETFD, FD_CLOEXEC);
 		} else if (strcmp(option, "--store-workers") == 0) {
-			if (take_number(option, value, 1, STORES_MAX, &n) < 0)
+			if (take_number(option, value, 1, QF_STORES_MAX, &n) <
+			    0)
 				return -1;
-			m->nstores = (size_t)n;
+			m->children.nstores = (size_t)n;
 		} else {
 			fprintf(stderr,
 			    "qfrontd: %s: no such option, or nothing after "
@@ -693,27 +503,17 @@ static int take_options(struct master *m, char **argv)
 static void init(struct master *m)
 {
 	*m = (struct master){.ready_fd = -1,
-	    .nstores = STORES_DEFAULT,
 	    .listener = QF_LISTENER_NONE,
 	    .ctl = QF_CTL_NONE,
-	    .dispatcher = {.role = QF_ROLE_DISPATCHER,
-		.child = QF_CHILD_NONE,
-		.again = QF_NEVER},
-	    .pickup = {.role = QF_ROLE_PICKUP,
-		.child = QF_CHILD_NONE,
-		.again = QF_NEVER},
+	    .changes = {.fd = -1, .at = QF_NEVER},
 	    .control = -1,
 	    .signals = -1,
-	    .changes = -1,
 	    .reload_at = QF_NEVER,
 	    .drain_until = QF_NEVER,
 	    .load_until = QF_NEVER};
-	for (size_t i = 0; i < STORES_MAX; i++)
-		m->store[i] = (struct slot){.role = QF_ROLE_STORE,
-		    .child = QF_CHILD_NONE,
-		    .again = QF_NEVER};
-	for (size_t i = 0; i < ZYGOTES_MAX; i++)
-		m->zygote[i].child = (struct qf_child)QF_CHILD_NONE;
+	qf_children_init(&m->children);
+	m->children.users = &m->users;
+	m->children.nstores = STORES_DEFAULT;
 }
 
 /* Without them mail goes on as well. */
@@ -737,9 +537,11 @@ static int run(struct master *m)
 	}
 	/* Clients of our own go by the same door. */
 	setenv("QFRONT_SOCKET", m->socket_path, 1);
+	m->children.listener = m->listener.fd;
 	own_metrics(m);
-	watch_changes(m);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* Where all roles are one user, nobody else takes what it holds. */
+	prctl(PR_SET_DUMPABLE, 0);
 	start_dispatcher(m);
 	serve(m);
 	return m->failed ? 78 : 0;
@@ -765,6 +567,7 @@ int qf_master_main(int argc, char **argv)
 	}
 	code = run(&m);
 	qf_listen_close(&m.listener);
+	qf_children_free(&m.children);
 	qf_ctl_close(&m.ctl);
 	qf_users_free(&m.users);
 	return code;

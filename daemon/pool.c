@@ -249,6 +249,7 @@ static void take_note(struct qf_pool *p, struct qf_zygote_note *note, int fd)
 	qf_close(&fd);
 	switch (note->kind) {
 	case QF_ZYGOTE_READY:
+		p->digest = note->digest;
 		become_ready(p, (uid_t)note->uid);
 		break;
 	case QF_ZYGOTE_FAILED:

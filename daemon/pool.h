@@ -29,6 +29,7 @@ struct qf_pool {
 	struct qf_watch zygote; /* its socket */
 	struct qf_watch pause;  /* before the next fork, after failures */
 	uid_t uid;              /* of its workers */
+	uint64_t digest;        /* of the policy that they have read */
 	bool ready, gone;
 	char text[480]; /* why it is gone */
 	/* Called when it becomes ready or is gone, and when others may have

@@ -394,14 +394,6 @@ static const struct qf_refusal *why_full(const struct qf_request *r)
 	return &full;
 }
 
-static bool is_believed(const struct qf_request *r)
-{
-	const struct qf_generation *g = r->d->serving;
-
-	return r->uid == 0 || r->uid == geteuid() ||
-	       (g != NULL && qf_trust_holds(&g->policy.trust, r->uid));
-}
-
 /* What can not be served here may be served without us. */
 static void send_away(struct qf_request *r)
 {
@@ -549,7 +541,8 @@ static struct qf_request *make(
 	    .setup = QF_SETUP_INIT};
 	/* What was picked up has lost its environment, and with it what a
 	 * trusted user says of where it comes from: it is anybody's. */
-	r->believed = from != NULL ? from->bounce != 0 : is_believed(r);
+	r->believed = from != NULL ? from->bounce != 0
+				   : qf_dispatcher_believes(d, r->uid);
 	for (size_t i = 0; i < QF_ANSWER_GROUPS_MAX; i++)
 		r->spool[i] = (struct qf_spool)QF_SPOOL_INIT;
 	qf_gauge_add(QF_GAUGE_REQUESTS, 1);

@@ -13,6 +13,9 @@
  *	        +- qfront-queue --serve       the store, several
  *	        +- pickup --- takes up drop/, a process for each message
  *
+ * What a terminal or a service manager tells all of them (HUP, INT, TERM) only
+ * the master hears: the others end when their sockets do.
+ *
  * All are `qfrontd --role NAME`, but the store. A record between master and
  * dispatcher is a struct qf_role_note over a SOCK_SEQPACKET pair; the
  * dispatcher's end is QF_ROLE_FD, the listening socket QF_LISTEN_FD. A
@@ -39,6 +42,7 @@ enum qf_role_note_kind {
 	/* Dispatcher to master. */
 	QF_NOTE_READY,  /* `generation` serves mail from now on */
 	QF_NOTE_FAILED, /* it does not load, and `text` says why */
+	QF_NOTE_AGAIN,  /* the same, but the next try may do */
 	QF_NOTE_WANT    /* a zygote of the serving generation is gone (text):
 			 * start a new one */
 };
@@ -46,6 +50,7 @@ enum qf_role_note_kind {
 struct qf_role_note {
 	uint32_t kind;
 	uint32_t generation;
+	uint32_t store_uid; /* with a generation: whom the queue belongs to */
 	char text[512];
 };
 

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "daemon/confine.h"
+#include "daemon/folders.h"
 #include "daemon/roles.h"
 #include "frontend/warm.h"
 #include "lib/base/child.h"
@@ -36,8 +36,7 @@
 extern char **environ;
 
 enum {
-	WORKERS_MAX = 4096,
-	TREE_FDS = 8 /* open at a time while a folder is removed */
+	WORKERS_MAX = 4096
 };
 
 struct worker {
@@ -53,6 +52,7 @@ struct zygote {
 	struct qf_strv places;
 	struct worker *workers;
 	size_t n;
+	struct qf_folders folders;
 	int signals;
 };
 
@@ -90,52 +90,6 @@ static void collect_places(struct qf_strv *out)
 	}
 }
 
-/* A folder that only this worker uses: libraries and filters write there. */
-static char *make_folder(struct qf_err *e)
-{
-	const char *tmpdir = getenv("TMPDIR");
-	const char *base = tmpdir != NULL && tmpdir[0] == '/' ? tmpdir : "/tmp";
-	struct qf_buf b = QF_BUF_INIT;
-
-	qf_buf_addf(&b, "%s/qfront-worker-XXXXXX", base);
-	if (mkdtemp(b.s) == NULL) {
-		qf_fail_sys(e, QF_EWRITE,
-		    "%s: user %ld can make no folders for workers there; see "
-		    "TMPDIR",
-		    base, (long)geteuid());
-		qf_buf_free(&b);
-		return NULL;
-	}
-	return qf_buf_detach(&b);
-}
-
-static int remove_one(
-    const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	remove(path);
-	return 0;
-}
-
-static void remove_folder(const char *folder)
-{
-	nftw(folder, remove_one, TREE_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
-/* A generation that could have no workers must not come to serve. */
-static int try_folder(struct qf_err *e)
-{
-	char *folder = make_folder(e);
-
-	if (folder == NULL)
-		return e->rc;
-	remove_folder(folder);
-	free(folder);
-	return 0;
-}
-
 /* 0, 1 and 2 as for any worker; what libraries print goes where the log
  * goes. */
 static void set_std(void)
@@ -151,6 +105,18 @@ static void set_std(void)
 	qf_close(&null);
 }
 
+/* A generation that could have no workers must not come to serve. */
+static int try_folder(struct zygote *z, struct qf_err *e)
+{
+	char *folder = qf_folders_make(&z->folders, 0, e);
+
+	if (folder == NULL)
+		return e->rc;
+	qf_folders_remove(folder);
+	free(folder);
+	return 0;
+}
+
 static int live(void *arg)
 {
 	struct birth *b = arg;
@@ -159,7 +125,7 @@ static int live(void *arg)
 	const struct qf_confinement c = {
 	    .memory = (uint64_t)config->workermemory << 20,
 	    .new_privs = config->workernewprivs != 0,
-	    .no_programs = z->secret};
+	    .keys = z->secret};
 	const int keep[] = {b->sock, z->warm.policy.ctl.fd};
 	struct qf_buf tmp = QF_BUF_INIT;
 	struct qf_err e;
@@ -169,6 +135,10 @@ static int live(void *arg)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	/* The zygote does not hear these, nor do programs that are started
+	 * behind our back. */
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	qf_log_renew();
 	qf_close_others(keep, sizeof keep / sizeof *keep);
@@ -204,7 +174,7 @@ static void add_worker(struct zygote *z, uint32_t id)
 
 	*w = (struct worker){
 	    .next = z->workers, .id = id, .child = QF_CHILD_NONE};
-	w->folder = make_folder(&e);
+	w->folder = qf_folders_make(&z->folders, id, &e);
 	if (w->folder == NULL ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0 ||
 	    fork_worker(z, w, sock, &e) < 0) {
@@ -215,7 +185,7 @@ static void add_worker(struct zygote *z, uint32_t id)
 		    .kind = QF_ZYGOTE_GONE, .id = id, .status = 1 << 8};
 		tell(&note, NULL);
 		if (w->folder != NULL)
-			remove_folder(w->folder);
+			qf_folders_remove(w->folder);
 		free(w->folder);
 		free(w);
 	} else {
@@ -267,7 +237,7 @@ static void bury(struct zygote *z, struct worker **at, int status)
 	/* Its number is still that of its group. */
 	kill(-w->child.pid, SIGKILL);
 	qf_close(&w->child.pidfd);
-	remove_folder(w->folder);
+	qf_folders_remove(w->folder);
 	tell(&note, NULL);
 	free(w->folder);
 	free(w);
@@ -359,17 +329,22 @@ static void end_workers(struct zygote *z)
 
 int qf_zygote_main(int secret)
 {
-	struct zygote z = {.warm = QF_WARM_INIT, .secret = secret != 0};
+	struct zygote z = {.warm = QF_WARM_INIT,
+	    .secret = secret != 0,
+	    .folders = QF_FOLDERS_NONE};
 	struct qf_zygote_note note = {
 	    .kind = QF_ZYGOTE_READY, .uid = (uint32_t)geteuid()};
 
 	qf_log_open_env(
 	    secret ? "qfrontd-sign" : "qfrontd-filter", QF_LOG_TO_STDERR);
 	signal(SIGPIPE, SIG_IGN);
+	/* Its workers run as the same user, and must not look into it. */
+	prctl(PR_SET_DUMPABLE, 0);
 	/* One that the master lost must not stay. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	collect_places(&z.places);
-	if (try_folder(&z.warm.problems.first) < 0 ||
+	qf_folders_sweep();
+	if (try_folder(&z, &z.warm.problems.first) < 0 ||
 	    qf_warm_open(&z.warm, secret ? QF_LIVE_SECRET : QF_LIVE_PLAIN) <
 		0) {
 		note.kind = QF_ZYGOTE_FAILED;
@@ -379,10 +354,12 @@ int qf_zygote_main(int secret)
 		qf_warm_close(&z.warm);
 		return 1;
 	}
+	note.digest = z.warm.policy.digest;
 	if (watch_children(&z) < 0 || tell(&note, NULL) < 0)
 		return 1;
 	serve(&z);
 	end_workers(&z);
+	qf_folders_close(&z.folders);
 	qf_warm_close(&z.warm);
 	qf_strv_free(&z.places);
 	return 0;

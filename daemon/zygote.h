@@ -16,7 +16,8 @@ enum qf_zygote_note_kind {
 	QF_ZYGOTE_FORK = 1, /* worker `id`, which is new */
 	QF_ZYGOTE_STOP,     /* kill worker `id`, if it is still there */
 	/* Zygote to dispatcher. */
-	QF_ZYGOTE_READY,  /* it has loaded all; uid is its user */
+	QF_ZYGOTE_READY,  /* it has loaded all; uid is its user, digest that
+			   * of its policy */
 	QF_ZYGOTE_FAILED, /* it has not: text; it ends */
 	QF_ZYGOTE_WORKER, /* worker `id` runs: pid, and its socket */
 	QF_ZYGOTE_GONE    /* worker `id` has ended: status of wait(2) */
@@ -26,6 +27,7 @@ struct qf_zygote_note {
 	uint32_t kind, id;
 	int32_t pid, status;
 	uint32_t uid;
+	uint64_t digest;
 	char text[512];
 };
 

@@ -264,16 +264,6 @@ static void read_stage(struct reader *r, const struct qf_line *line)
 	qf_strv_free(&v);
 }
 
-/* FNV-1a. */
-static uint64_t digest(struct qf_span bytes)
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t i = 0; i < bytes.n; i++)
-		h = (h ^ (unsigned char)bytes.p[i]) * 1099511628211u;
-	return h;
-}
-
 int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
     const char *name, struct qf_problems *p)
 {
@@ -303,7 +293,7 @@ int qf_chain_load(struct qf_chain *c, const struct qf_ctl *ctl,
 		qf_problem(p, QF_ECONF,
 		    "%s: no such file, but QFRONT_CHAIN names it", c->file);
 	c->is_there = rc > 0;
-	c->digest = digest(qf_buf_span(&lines.bytes));
+	c->digest = qf_digest(QF_DIGEST, lines.bytes.s, lines.bytes.len);
 	for (size_t i = 0; i < lines.n; i++) {
 		struct reader r = {c, new_stage(c), p, 0};
 

@@ -135,12 +135,13 @@ static void check_plugin(const struct qf_ctl *ctl, const struct qf_chain *chain,
 		qf_problem_err(p, &e);
 }
 
-void qf_check_file(const struct qf_ctl *ctl, const char *name,
+void qf_check_file(const struct qf_ctl *ctl, const char *name, bool daemon,
     int64_t timeout_ms, size_t *stages, struct qf_problems *p)
 {
 	struct qf_chain chain;
 
 	qf_chain_load(&chain, ctl, name, p);
+	chain.warm = daemon;
 	for (size_t i = 0; i < chain.n; i++)
 		check_plugin(ctl, &chain, &chain.stage[i], p);
 	qf_check_chain(&chain, timeout_ms, p);

@@ -33,9 +33,10 @@ int qf_check_stage(const struct qf_chain *chain, const struct qf_stage *stage,
 /*
  * Checks one chain without touching mail: the file, each stage's plugin and
  * settings, what the plugin says of them, and the chain as a whole. Reports
- * every problem and sets the number of stages. For `qfrontctl check`.
+ * every problem and sets the number of stages. `daemon`: one is set up, so that
+ * what runs only there has a place. For `qfrontctl check`.
  */
-void qf_check_file(const struct qf_ctl *ctl, const char *name,
+void qf_check_file(const struct qf_ctl *ctl, const char *name, bool daemon,
     int64_t timeout_ms, size_t *stages, struct qf_problems *p);
 
 #endif

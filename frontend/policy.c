@@ -51,6 +51,39 @@ static void complete_chain(
 	qf_check_chain(c, policy->config.timeoutchain * 1000, p);
 }
 
+/* The chain, and what the notes said of its stages. */
+static uint64_t digest_chain(const struct qf_named_chain *named)
+{
+	const struct qf_chain *c = &named->chain;
+	const char *name = named->name != NULL ? named->name : "";
+	uint64_t h = qf_digest(QF_DIGEST, name, strlen(name) + 1);
+
+	h = qf_digest(h, &c->is_there, sizeof c->is_there);
+	h = qf_digest(h, &c->digest, sizeof c->digest);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct qf_stage *s = &c->stage[i];
+
+		h = qf_digest(h, &s->noted, sizeof s->noted);
+		h = qf_digest(h, &s->effects, sizeof s->effects);
+		h = qf_digest(h, &s->flags, sizeof s->flags);
+		h = qf_digest(h, &s->groups, sizeof s->groups);
+	}
+	return h;
+}
+
+static uint64_t digest(const struct qf_policy *p)
+{
+	uint64_t h = qf_ctl_digest(QF_DIGEST, qf_frontend_items, &p->config);
+
+	h = qf_digest(h, p->split.of, sizeof p->split.of);
+	if (p->trust.n > 0)
+		h = qf_digest(h, p->trust.v, p->trust.n * sizeof *p->trust.v);
+	/* The folder has no order. */
+	for (size_t i = 0; i < p->n; i++)
+		h += digest_chain(&p->named[i]);
+	return h;
+}
+
 int qf_policy_load(struct qf_policy *policy, struct qf_problems *p)
 {
 	struct qf_err e;
@@ -69,6 +102,7 @@ int qf_policy_load(struct qf_policy *policy, struct qf_problems *p)
 		qf_chain_load(&c->chain, &policy->ctl, c->name, p);
 		complete_chain(policy, &c->chain, p);
 	}
+	policy->digest = digest(policy);
 	return p->count > 0 ? p->first.rc : 0;
 }
 

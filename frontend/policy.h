@@ -24,6 +24,7 @@ struct qf_policy {
 	struct qf_trust trust;
 	struct qf_named_chain *named; /* stays where it is */
 	size_t n;
+	uint64_t digest; /* the same for who has read the same */
 };
 
 /* clang-format off */

@@ -116,6 +116,8 @@ int qf_serve_main(void)
 	int n;
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* Where all roles are one user, nobody else looks into its memory. */
+	prctl(PR_SET_DUMPABLE, 0);
 	fcntl(QF_STOREREQ_FD, F_SETFD, FD_CLOEXEC);
 	while ((n = qf_fd_recv(QF_STOREREQ_FD, &r.head, sizeof r.head, r.fds,
 		    &r.nfds, &e)) != 0) {

@@ -16,6 +16,7 @@
 #include "frontend/config.h"
 #include "frontend/handoff.h"
 #include "frontend/trust.h"
+#include "frontend/users.h"
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/ctl.h"
@@ -31,12 +32,21 @@ static void print_problem(void *ctx, const char *text)
 	printf("%s\n", text);
 }
 
+/* Is a daemon set up here, though it may not run just now? */
+static bool has_daemon(const struct qf_ctl *ctl)
+{
+	const char *path = qf_socket_path();
+
+	return (path != NULL && access(path, F_OK) == 0) ||
+	       faccessat(ctl->fd, "daemonusers", F_OK, 0) == 0;
+}
+
 static void check_chain(const struct qf_ctl *ctl, const char *name,
     int64_t timeout_ms, struct qf_problems *p)
 {
 	size_t stages, before = p->count;
 
-	qf_check_file(ctl, name, timeout_ms, &stages, p);
+	qf_check_file(ctl, name, has_daemon(ctl), timeout_ms, &stages, p);
 	if (p->count == before)
 		printf("chain%s%s: %zu stage%s, in order\n",
 		    name != NULL ? "-" : "", name != NULL ? name : "", stages,
@@ -117,6 +127,14 @@ static void check_trust(const struct qf_ctl *ctl, struct qf_problems *p)
 	qf_trust_free(&trust);
 }
 
+static void check_users(const struct qf_ctl *ctl, struct qf_problems *p)
+{
+	struct qf_err e;
+
+	if (qf_users_check(ctl, &e) < 0)
+		qf_problem_err(p, &e);
+}
+
 /* The sender's own check, which prints its problems itself. */
 static void check_sender(const struct qf_ctl *ctl, struct qf_problems *p)
 {
@@ -162,6 +180,7 @@ static int run(int argc, char **argv)
 	if (qf_frontend_config_load(&config, &ctl, &e) < 0)
 		qf_problem_err(&problems, &e);
 	check_trust(&ctl, &problems);
+	check_users(&ctl, &problems);
 	check_chains(&ctl, config.timeoutchain * 1000, &problems);
 	check_next(&ctl, config.queueprog, &problems);
 	check_sender(&ctl, &problems);

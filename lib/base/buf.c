@@ -209,3 +209,12 @@ bool qf_span_size(struct qf_span s, unsigned long long *out)
 	*out <<= shift;
 	return true;
 }
+
+uint64_t qf_digest(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *bytes = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
+	return h;
+}

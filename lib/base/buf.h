@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <qfront/err.h>
 #include <qfront/span.h>
@@ -25,6 +26,11 @@ extern char qf_buf_empty[1]; /* what s points to before the first byte */
 #define QF_BUF_INIT {.s = qf_buf_empty}
 #define QF_BUF_INIT_MAX(m) {.s = qf_buf_empty, .max = (m)}
 /* clang-format on */
+
+/* FNV-1a: h, the digest of what came before (at first QF_DIGEST), with these
+ * bytes. Against accidents, not against intent. */
+#define QF_DIGEST UINT64_C(14695981039346656037)
+uint64_t qf_digest(uint64_t h, const void *p, size_t n);
 
 /* Appends. 0, or QF_ETOOLONG with the buffer as it was. */
 int qf_buf_add(struct qf_buf *b, const void *p, size_t n);

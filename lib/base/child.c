@@ -6,12 +6,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 
@@ -127,6 +129,13 @@ static int bind_to(pid_t parent)
 	return 0;
 }
 
+static void ignore_terminal(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+}
+
 /* Becomes the program, or reports why not. */
 static void become(const struct qf_child_spec *spec, pid_t parent, int report)
 {
@@ -139,6 +148,8 @@ static void become(const struct qf_child_spec *spec, pid_t parent, int report)
 	if (place_fds(spec, &report) == 0 && change_user(spec->user) == 0 &&
 	    (!spec->bound || bind_to(parent) == 0)) {
 		default_signals();
+		if (spec->deaf)
+			ignore_terminal();
 		if (set_limits(spec) == 0)
 			execve(spec->path, spec->argv,
 			    spec->envp != NULL ? spec->envp : environ);
@@ -340,20 +351,35 @@ void qf_child_stop(struct qf_child *c, int64_t grace_ms, int *status)
 	qf_child_finish(c, qf_deadline_in(grace_ms), status);
 }
 
-void qf_child_kill_strays(bool (*is_known)(void *arg, pid_t pid), void *arg)
+size_t qf_child_list(pid_t **out)
 {
 	char path[64];
+	size_t n = 0;
 	FILE *f;
 	int pid;
 
+	*out = NULL;
 	snprintf(
 	    path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
 	f = fopen(path, "re");
 	if (f == NULL)
-		return;
+		return 0;
 	while (fscanf(f, "%d", &pid) == 1) {
-		if (!is_known(arg, pid))
-			kill(pid, SIGKILL);
+		*out = qf_realloc_array(*out, n + 1, sizeof **out);
+		(*out)[n++] = pid;
 	}
 	fclose(f);
+	return n;
+}
+
+void qf_child_kill_strays(bool (*is_known)(void *arg, pid_t pid), void *arg)
+{
+	pid_t *v;
+	size_t n = qf_child_list(&v);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_known(arg, v[i]))
+			kill(v[i], SIGKILL);
+	}
+	free(v);
 }

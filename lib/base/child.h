@@ -44,6 +44,7 @@ struct qf_child_spec {
 	const struct qf_child_user *user; /* NULL: as this process */
 	bool group; /* in a process group of its own, killed as one */
 	bool bound; /* killed when this process ends first; not its group */
+	bool deaf;  /* ignores HUP, INT and TERM, which its parent hears */
 };
 
 struct qf_child {
@@ -70,6 +71,8 @@ int qf_child_fork(
  * until the deadline. Where the kernel has no pidfds these are short steps,
  * and qf_child_has_ended() is to be asked after each. */
 int qf_child_poll(const struct qf_child *c, int64_t deadline);
+/* The children of this process: how many, in an array that the caller frees. */
+size_t qf_child_list(pid_t **out);
 /* In a process that adopts orphans (PR_SET_CHILD_SUBREAPER): kills every child
  * that is_known() does not know. */
 void qf_child_kill_strays(bool (*is_known)(void *arg, pid_t pid), void *arg);

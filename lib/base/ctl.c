@@ -279,3 +279,22 @@ void qf_ctl_unload(const struct qf_ctl_item *table, void *cfg)
 		}
 	}
 }
+
+uint64_t qf_ctl_digest(
+    uint64_t h, const struct qf_ctl_item *table, const void *cfg)
+{
+	for (; table->name != NULL; table++) {
+		const char *at = (const char *)cfg + table->offset;
+		const char *s;
+
+		if (table->type == QF_CTL_NUMBER) {
+			h = qf_digest(h, at, sizeof(long long));
+			continue;
+		}
+		s = *(char *const *)(const void *)at;
+		/* One that is not there is no empty one. */
+		h = s != NULL ? qf_digest(h, s, strlen(s) + 1)
+			      : qf_digest(h, "\xff", 1);
+	}
+	return h;
+}

@@ -11,6 +11,7 @@
 #define QF_BASE_CTL_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -91,5 +92,8 @@ struct qf_ctl_item {
 int qf_ctl_load(const struct qf_ctl *c, const struct qf_ctl_item *table,
     void *cfg, struct qf_err *e);
 void qf_ctl_unload(const struct qf_ctl_item *table, void *cfg);
+/* What cfg holds, for qf_digest(). */
+uint64_t qf_ctl_digest(
+    uint64_t h, const struct qf_ctl_item *table, const void *cfg);
 
 #endif

@@ -170,6 +170,18 @@ fresh() {
 	[ "$(queued)" -eq 1 ]
 }
 
+@test "where a daemon is set up, what runs only there is no mistake" {
+	fresh
+	control chain 'warm do=mark'
+	control daemonusers 'dispatcher 0' 'filter 0' 'sign 0' 'store 0'
+	run "$SBIN/qfrontctl" check
+	echo "$output"
+	[ "$status" -eq 0 ]
+	control daemonusers 'dispatcher 0' 'filter no-such-user-here' 'sign 0'
+	want 'daemonusers:2: there is no user "no-such-user-here"'
+	found
+}
+
 # By the notes alone: nothing is loaded for a message that no stage is for.
 @test "an edit after a seal defers mail that neither stage is for" {
 	fresh

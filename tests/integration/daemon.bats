@@ -74,11 +74,6 @@ attack() {
 	echo "$1: $told"
 }
 
-# lacks PATTERN FILE: no line of it is like that.
-lacks() {
-	! grep -E -- "$1" "$2"
-}
-
 # Workers are killed at any moment.
 
 @test "200 workers killed under load: what got 0 is queued, once and whole" {
@@ -200,6 +195,109 @@ lacks() {
 		send_to_stub && [[ $(grep -c '^X-Trace: mark$' got.message) == 2 ]]
 	}
 	wait_until marked_twice
+	stop_daemon
+}
+
+@test "files that change while they are read: the old ones go on, and soon the new" {
+	((EUID != 0)) || control daemonusers 'dispatcher 0' 'filter 0' \
+		'sign 0' 'store 0'
+	control chain 'size max-message=1M'
+	start_daemon
+	# A file that is another one for each process.
+	ln -s /proc/self/stat "$CONTROLDIR/queueprog"
+	wait_until logged 'configuration not loaded.*has read other control files'
+	inject m e
+	# No more than so often in a row.
+	wait_until logged 'configuration not loaded.*has read other' 6
+	[ "$(grep -c 'loading .*why="read while they changed"' \
+		"$DAEMON_LOG")" -eq 5 ]
+	lacks 'meanwhile.*run=' "$DAEMON_LOG"
+	rm "$CONTROLDIR/queueprog"
+	control chain 'size max-message=2M'
+	wait_until logged 'serving generation=[2-9]'
+	inject m e
+	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
+@test "the queue's owner is believed: his bounces are our own" {
+	((EUID == 0)) || skip 'only root can be two users'
+	roles_are_apart || skip 'others can not read the programs here'
+	chmod 755 "$BATS_RUN_TMPDIR"
+	control daemonusers "dispatcher ${ROLE_UIDS[0]}" \
+		"filter ${ROLE_UIDS[1]}" "sign ${ROLE_UIDS[2]}" 'store 70004'
+	chown -R 70004:70004 "$QUEUEDIR"
+	control chain 'size max-message=1M'
+	start_daemon
+	mkdir -m 777 open
+	envelope '' rcpt@test.example >open/e
+	cp m open/m
+	bounce_of() {
+		setpriv --reuid "$1" --regid "$1" --clear-groups \
+			env -u CONTROLDIR -u QUEUEDIR "$SBIN/qfront" \
+			0<open/m 1<open/e 2>log.txt
+	}
+	bounce_of 70004
+	logged 'stage name=size verdict=skipped reason=bounce'
+	bounce_of 70009
+	logged 'stage name=size verdict=pass'
+	[ "$(queued)" -eq 2 ]
+	stop_daemon
+}
+
+@test "nobody of its user looks into a zygote or a worker" {
+	((EUID == 0)) || skip 'only root can be two users'
+	control_users
+	roles_are_apart || skip 'others can not read the programs here'
+	control chain 'misbehave do=nothing'
+	start_daemon
+	send
+	[ "$status" -eq 0 ]
+	for pid in $(role_pids filter) $(role_pids worker filter); do
+		code=0
+		setpriv --reuid "${ROLE_UIDS[1]}" --regid "${ROLE_UIDS[1]}" \
+			--clear-groups ls "/proc/$pid/fd" 2>why.txt || code=$?
+		[ "$code" -ne 0 ]
+	done
+	for pid in $(role_pids worker filter); do
+		grep -q '^Seccomp:.2$' "/proc/$pid/status"
+	done
+	stop_daemon
+}
+
+@test "changes of modes and in a new folder are seen without SIGHUP" {
+	((EUID == 0)) || skip 'only root starts with files that it can not use'
+	rmdir "$CONTROLDIR/plugins"
+	control chain 'size max-message=1M'
+	start_daemon
+	# A folder that was not there.
+	mkdir "$CONTROLDIR/plugins"
+	wait_until logged 'serving generation=2'
+	echo 'max-massage 1M' >"$CONTROLDIR/plugins/size"
+	wait_until logged 'configuration not loaded.*plugins/size:1: .*massage'
+	# A file that became acceptable.
+	rm "$CONTROLDIR/plugins/size"
+	wait_until logged 'serving generation=[4-9]'
+	chmod 666 "$CONTROLDIR/chain"
+	wait_until logged 'configuration not loaded.*chain: others can write it'
+	loads=$(grep -c 'serving generation' "$DAEMON_LOG")
+	chmod 644 "$CONTROLDIR/chain"
+	wait_until logged 'serving generation' $((loads + 1))
+	stop_daemon
+}
+
+@test "workers that are lost again and again: ever longer pauses" {
+	control chain 'size max-message=1M'
+	start_daemon
+	for pause in 0 100 200 400; do
+		generation=$(grep -c 'serving generation' "$DAEMON_LOG")
+		pid=$(role_pids filter | tail -n 1)
+		kill -KILL "$pid"
+		wait_until logged "another generation is needed pause_ms=$pause\$"
+		wait_until logged 'serving generation' $((generation + 1))
+		send
+		[ "$status" -eq 0 ]
+	done
 	stop_daemon
 }
 
@@ -478,7 +576,8 @@ lacks() {
 	printf 'A: b\n c\nnot a field\n: no name\n\n8bit \351\377\n.\n..' >m.odd
 	printf '\n\nbody only\n' >m.body
 	printf 'A: b\r\n\r\nCR LF\r\nlone\rCR\n' >m.crlf
-	head -c 300000 /dev/urandom >m.random
+	# No header: one that can not be made is refused for now.
+	{ echo && head -c 300000 /dev/urandom; } >m.random
 	message >m.plain
 	start_daemon
 	for m in m.*; do

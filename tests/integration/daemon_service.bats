@@ -180,6 +180,70 @@ refused_to_start() {
 	queue_is_empty
 }
 
+@test "TERM to all of its processes: what has come in is finished as well" {
+	control chain "filter command='grep SigIgn /proc/self/status >$PWD/open/ign; cat'" \
+		"filter@gate command='$GATE'"
+	start_daemon
+	inject m e 2>client.txt &
+	client=$!
+	wait_until [ -s open/entered ]
+	kids=$(<"/proc/$DAEMON_PID/task/$DAEMON_PID/children")
+	# Of a terminal, and then of a service manager.
+	kill -HUP $kids
+	kill -INT $kids
+	kill -TERM $kids "$DAEMON_PID"
+	wait_until logged 'stopping requests=1'
+	echo >open/gate
+	wait "$client"
+	wait "$DAEMON_PID"
+	DAEMON_PID=
+	[ "$(queued)" -eq 1 ]
+	lacks 'signal=[1-9]' "$DAEMON_LOG"
+	# What filters start knows nothing of that.
+	cat open/ign
+	read -r _ ignored <open/ign
+	(((16#$ignored & (1 << 14 | 1 << 1 | 1 << 0)) == 0))
+}
+
+@test "the dispatcher or a zygote killed: no copy of mail stays in TMPDIR" {
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	mkdir -m 1777 "$TMPDIR"
+	control chain "filter command='cat >\$TMPDIR/copy; cat \$TMPDIR/copy'" \
+		"filter@gate command='$GATE'"
+	copies() {
+		[[ $(find "$TMPDIR" -name copy | wc -l) == "$1" ]]
+	}
+	start_daemon
+	inject m e 2>client.txt &
+	client=$!
+	wait_until [ -s open/entered ]
+	copies 1
+	# Another generation leaves what is in use.
+	kill -HUP "$DAEMON_PID"
+	wait_until logged 'serving generation=2'
+	copies 1
+	zygotes=$(role_pids filter)
+	kill -KILL "$(role_pids dispatcher)"
+	wait_until copies 0
+	wait "$client" || :
+	for pid in $zygotes; do
+		wait_until logged "ended role=filter child=$pid exit=0"
+	done
+	# The zygote has no time for it: the next one does it.
+	wait_until logged 'serving generation=3'
+	: >open/entered
+	inject m e 2>client.txt &
+	client=$!
+	wait_until [ -s open/entered ]
+	copies 1
+	kill -KILL "$(role_pids filter)"
+	wait "$client" || :
+	wait_until copies 0
+	wait_until logged 'serving generation=4'
+	stop_daemon
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
 @test "nothing is left of it: no process, no folder, no socket" {
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
 	mkdir -m 1777 "$TMPDIR"
@@ -217,6 +281,26 @@ refused_to_start() {
 	wait_until all_gone
 	inject m e 2>client.txt
 	[ "$(queued)" -eq 1 ]
+}
+
+@test "a child that it was started with is not its to end" {
+	mkfifo lines
+	exec {log}<>lines
+	# As a run script pipes the log somewhere.
+	piped() {
+		exec "$SBIN/qfrontd" --socket "$PWD/socket" 2> >(exec cat >lines)
+	}
+	piped </dev/null >/dev/null 3>&- &
+	DAEMON_PID=$!
+	wait_for_line "$log" 'serving generation=1'
+	store=$(role_pids store | head -n 1)
+	kill -KILL "$store"
+	wait_for_line "$log" "ended role=store child=$store .*signal=9"
+	wait_for_line "$log" 'started role=store'
+	kill -TERM "$DAEMON_PID"
+	wait_for_line "$log" 'ended role=dispatcher .*exit=0'
+	wait "$DAEMON_PID"
+	DAEMON_PID=
 }
 
 # What can fail later.

@@ -1,5 +1,6 @@
-#include "daemon/users.h"
+#include "frontend/users.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -126,17 +127,12 @@ static int find_queue_owner(struct qf_users *u, struct qf_err *e)
 	return rc;
 }
 
-int qf_users_load(
-    struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e)
+static int load(struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e)
 {
 	struct qf_lines lines = QF_LINES_INIT;
 	bool given[QF_ROLES] = {false};
-	int rc;
+	int rc = qf_ctl_lines(ctl, file_name, &lines, e);
 
-	*u = (struct qf_users){.change = geteuid() == 0};
-	if (!u->change)
-		return 0;
-	rc = qf_ctl_lines(ctl, file_name, &lines, e);
 	for (size_t i = 0; i < lines.n && rc >= 0; i++)
 		rc = take_line(u, given, &lines.v[i], ctl->path, e);
 	for (size_t i = 0; i < QF_ROLES && rc >= 0; i++) {
@@ -148,6 +144,23 @@ int qf_users_load(
 		rc = find_queue_owner(u, e);
 	qf_lines_free(&lines);
 	return rc < 0 ? rc : 0;
+}
+
+int qf_users_load(
+    struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e)
+{
+	*u = (struct qf_users){.change = geteuid() == 0};
+	return u->change && load(u, ctl, e) < 0 ? e->rc : 0;
+}
+
+int qf_users_check(const struct qf_ctl *ctl, struct qf_err *e)
+{
+	struct qf_users u = {0};
+	int rc =
+	    faccessat(ctl->fd, file_name, F_OK, 0) == 0 ? load(&u, ctl, e) : 0;
+
+	qf_users_free(&u);
+	return rc;
 }
 
 void qf_users_free(struct qf_users *u)

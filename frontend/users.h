@@ -1,8 +1,8 @@
 /*
  * Who runs what, where qfrontd was started as root: control file daemonusers.
  */
-#ifndef QF_DAEMON_USERS_H
-#define QF_DAEMON_USERS_H
+#ifndef QF_FRONTEND_USERS_H
+#define QF_FRONTEND_USERS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -27,6 +27,8 @@ struct qf_users {
 /* QF_ECONF when a user is missing, or the file says what can not be. */
 int qf_users_load(
     struct qf_users *u, const struct qf_ctl *ctl, struct qf_err *e);
+/* The same for whom it may concern: is the file all right, if there is one? */
+int qf_users_check(const struct qf_ctl *ctl, struct qf_err *e);
 void qf_users_free(struct qf_users *u);
 
 /* NULL: who we are. */
