@@ -187,11 +187,11 @@ refused_to_start() {
 	inject m e 2>client.txt &
 	client=$!
 	wait_until [ -s open/entered ]
-	kids=$(<"/proc/$DAEMON_PID/task/$DAEMON_PID/children")
+	read -ra kids <"/proc/$DAEMON_PID/task/$DAEMON_PID/children"
 	# Of a terminal, and then of a service manager.
-	kill -HUP $kids
-	kill -INT $kids
-	kill -TERM $kids "$DAEMON_PID"
+	kill -HUP "${kids[@]}"
+	kill -INT "${kids[@]}"
+	kill -TERM "${kids[@]}" "$DAEMON_PID"
 	wait_until logged 'stopping requests=1'
 	echo >open/gate
 	wait "$client"
