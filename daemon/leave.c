@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
 #include "lib/base/spool.h"
+#include "queue/drop.h"
 
 extern char **environ;
 
@@ -27,18 +28,6 @@ static bool has_program(void)
 	find_program(&path);
 	found = stat(path.s, &st) == 0 && S_ISREG(st.st_mode) &&
 		(st.st_mode & S_ISGID) != 0 && access(path.s, X_OK) == 0;
-	qf_buf_free(&path);
-	return found;
-}
-
-static bool has_folder(void)
-{
-	struct qf_buf path = QF_BUF_INIT;
-	struct stat st;
-	bool found;
-
-	qf_dir_join(&path, QF_DIR_QUEUE, "drop");
-	found = stat(path.s, &st) == 0 && S_ISDIR(st.st_mode);
 	qf_buf_free(&path);
 	return found;
 }
@@ -78,7 +67,8 @@ bool qf_leave_applies(const struct qf_setup *s, char *const *argv)
 	    s->as != NULL || argv[0] != NULL || s->next.variable != NULL;
 
 	return s->next.builtin && !chosen && !qf_places_moved() &&
-	       is_shut_out() && has_program() && has_folder() && is_stranger(s);
+	       is_shut_out() && has_program() && qf_drop_is_there() &&
+	       is_stranger(s);
 }
 
 int qf_leave_exec(struct qf_setup *s, int message,

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/changes.h"
@@ -28,6 +27,7 @@
 #include "lib/base/log.h"
 #include "lib/base/notify.h"
 #include "lib/base/paths.h"
+#include "queue/drop.h"
 
 enum {
 	STORES_DEFAULT = 4,
@@ -85,18 +85,6 @@ static void start_store(struct master *m, struct qf_slot *s)
 	qf_close(&sock);
 }
 
-static bool has_drop(void)
-{
-	struct qf_buf path = QF_BUF_INIT;
-	struct stat st;
-	bool found;
-
-	qf_dir_join(&path, QF_DIR_QUEUE, "drop");
-	found = stat(path.s, &st) == 0 && S_ISDIR(st.st_mode);
-	qf_buf_free(&path);
-	return found;
-}
-
 /* Only where there is something to take up; each generation looks again. */
 static void start_pickup(struct master *m)
 {
@@ -104,7 +92,7 @@ static void start_pickup(struct master *m)
 	int sock;
 
 	s->again = QF_NEVER;
-	if (!has_drop())
+	if (!qf_drop_is_there())
 		return;
 	sock = qf_slot_start(&m->children, s);
 	if (sock >= 0)

@@ -26,6 +26,7 @@
 #include "daemon/folders.h"
 #include "daemon/roles.h"
 #include "frontend/warm.h"
+#include "frontend/worker.h"
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdpass.h"
@@ -90,21 +91,6 @@ static void collect_places(struct qf_strv *out)
 	}
 }
 
-/* 0, 1 and 2 as for any worker; what libraries print goes where the log
- * goes. */
-static void set_std(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (!qf_log_is_stderr())
-		dup2(null, STDERR_FILENO);
-	qf_close(&null);
-}
-
 /* A generation that could have no workers must not come to serve. */
 static int try_folder(struct zygote *z, struct qf_err *e)
 {
@@ -140,9 +126,7 @@ static int live(void *arg)
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
-	qf_log_renew();
-	qf_close_others(keep, sizeof keep / sizeof *keep);
-	set_std();
+	qf_worker_shut_fds(keep, sizeof keep / sizeof *keep);
 	setenv("TMPDIR", b->folder, 1);
 	qf_buf_addf(&tmp, "TMPDIR=%s", b->folder);
 	qf_strv_add(&z->places, tmp.s);

@@ -251,15 +251,12 @@ static int send_result(struct qf_worker *w)
 	return rc;
 }
 
-/* A plugin must not reach the caller's descriptors, whichever the caller left
- * open; what libraries print goes where the log goes. */
-static void shut_fds(const struct qf_work *work, int sock)
+void qf_worker_shut_fds(const int *keep, size_t n)
 {
-	const int keep[] = {work->message, work->ctl->fd, sock};
 	int null;
 
 	qf_log_renew();
-	qf_close_others(keep, sizeof keep / sizeof *keep);
+	qf_close_others(keep, n);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return;
@@ -321,6 +318,7 @@ int qf_worker_serve(
 
 int qf_worker_run(const struct qf_work *work, int sock)
 {
+	const int keep[] = {work->message, work->ctl->fd, sock};
 	struct qf_problems problems = {0};
 	struct qf_worker w = {.work = work,
 	    .problems = &problems,
@@ -332,6 +330,6 @@ int qf_worker_run(const struct qf_work *work, int sock)
 	qf_qqguard_stop();
 	if (become_owner() < 0)
 		return 1;
-	shut_fds(work, sock);
+	qf_worker_shut_fds(keep, sizeof keep / sizeof *keep);
 	return serve(&w) < 0;
 }

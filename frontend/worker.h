@@ -76,4 +76,9 @@ struct qf_warm;
 int qf_worker_serve(
     struct qf_warm *warm, const struct qf_work *work, int sock, bool core);
 
+/* Closes all descriptors but these and the standard ones, which become
+ * harmless: a plugin must not reach what somebody left open, and what libraries
+ * print goes where the log goes. */
+void qf_worker_shut_fds(const int *keep, size_t n);
+
 #endif

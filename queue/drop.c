@@ -13,6 +13,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
+#include "lib/base/paths.h"
 
 enum {
 	/* The folder keeps others out; its owner is one of them to a file. */
@@ -250,6 +251,18 @@ int qf_drop_write(const char *folder, int message, int envelope,
 }
 
 /* Reading. */
+
+bool qf_drop_is_there(void)
+{
+	struct qf_buf path = QF_BUF_INIT;
+	struct stat st;
+	bool found;
+
+	qf_dir_join(&path, QF_DIR_QUEUE, "drop");
+	found = stat(path.s, &st) == 0 && S_ISDIR(st.st_mode);
+	qf_buf_free(&path);
+	return found;
+}
 
 bool qf_drop_is_id(const char *name)
 {

@@ -36,6 +36,8 @@ enum {
 int qf_drop_write(const char *folder, int message, int envelope,
     char id[QF_DROP_ID_SIZE], struct qf_err *e);
 
+/* Is there a folder for them in the queue of this host? */
+bool qf_drop_is_there(void);
 bool qf_drop_is_id(const char *name);
 
 struct qf_dropped {

@@ -34,6 +34,13 @@ await_service() {
 	wait_for_line "$PEER_FD" '^said READY=1 STATUS=serving generation 1$'
 }
 
+# One whose message is in the stage that waits: `client`.
+start_client() {
+	inject m e 2>client.txt &
+	client=$!
+	wait_until [ -s open/entered ]
+}
+
 # refused_to_start CODE PATTERN [OPTION...]: it says why on standard error.
 refused_to_start() {
 	local code=0
@@ -141,9 +148,7 @@ refused_to_start() {
 @test "TERM: what has come in is finished, the next caller runs without it" {
 	control chain "filter command='$GATE'"
 	start_daemon
-	inject m e 2>client.txt &
-	client=$!
-	wait_until [ -s open/entered ]
+	start_client
 	kill -TERM "$DAEMON_PID"
 	no_socket() {
 		[[ ! -e $QFRONT_SOCKET ]]
@@ -166,9 +171,7 @@ refused_to_start() {
 @test "TERM twice: it ends at once, and who waits is told to try again" {
 	control chain "filter command='$GATE'"
 	start_daemon
-	inject m e 2>client.txt &
-	client=$!
-	wait_until [ -s open/entered ]
+	start_client
 	kill -TERM "$DAEMON_PID"
 	wait_until logged 'stopping requests=1'
 	kill -TERM "$DAEMON_PID"
@@ -184,10 +187,8 @@ refused_to_start() {
 	control chain "filter command='grep SigIgn /proc/self/status >$PWD/open/ign; cat'" \
 		"filter@gate command='$GATE'"
 	start_daemon
-	inject m e 2>client.txt &
-	client=$!
-	wait_until [ -s open/entered ]
-	read -ra kids <"/proc/$DAEMON_PID/task/$DAEMON_PID/children"
+	start_client
+	mapfile -t -d " " kids <"/proc/$DAEMON_PID/task/$DAEMON_PID/children"
 	# Of a terminal, and then of a service manager.
 	kill -HUP "${kids[@]}"
 	kill -INT "${kids[@]}"
@@ -214,9 +215,7 @@ refused_to_start() {
 		[[ $(find "$TMPDIR" -name copy | wc -l) == "$1" ]]
 	}
 	start_daemon
-	inject m e 2>client.txt &
-	client=$!
-	wait_until [ -s open/entered ]
+	start_client
 	copies 1
 	# Another generation leaves what is in use.
 	kill -HUP "$DAEMON_PID"
@@ -232,9 +231,7 @@ refused_to_start() {
 	# The zygote has no time for it: the next one does it.
 	wait_until logged 'serving generation=3'
 	: >open/entered
-	inject m e 2>client.txt &
-	client=$!
-	wait_until [ -s open/entered ]
+	start_client
 	copies 1
 	kill -KILL "$(role_pids filter)"
 	wait "$client" || :
