@@ -176,7 +176,8 @@ matrix() {
 			[ "${told%% *}" = "${want%% *}" ]
 		done
 	done
-	[ "$(grep -c 'refused from' log)" -eq 25 ]
+	# A daemon has a log of its own.
+	[[ -n ${QF_WARM-} ]] || [ "$(grep -c 'refused from' log)" -eq 25 ]
 	[ "$(grep -c '^[DZ]' log)" -eq 0 ]
 }
 
