@@ -169,6 +169,20 @@ attack() {
 	stop_daemon
 }
 
+@test "a crash is seen at once, whoever holds the socket of the worker" {
+	control timeoutchain 86400
+	control chain 'misbehave do=brood-and-crash'
+	start_daemon
+	answer timeout "$PATIENCE" "$SBIN/qfront" 0<m 1<e
+	[ "$status" -eq 71 ]
+	control chain 'misbehave do=brood'
+	wait_until logged 'serving generation=2'
+	send
+	[ "$status" -eq 0 ]
+	stop_daemon
+	[ "$(queued)" -eq 1 ]
+}
+
 # Reloads.
 
 @test "SIGHUP under load: no message fails" {
