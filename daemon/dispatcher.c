@@ -380,6 +380,27 @@ static int open_all(struct qf_dispatcher *d, struct qf_err *e)
 	return qf_loop_add(d->loop, &d->sweep, false, e);
 }
 
+/* When the last message is done. */
+static void close_all(struct qf_dispatcher *d)
+{
+	struct qf_generation *g = d->serving;
+
+	d->serving = NULL;
+	if (g != NULL)
+		qf_generation_free(g);
+	g = d->loading;
+	d->loading = NULL;
+	if (g != NULL)
+		qf_generation_free(g);
+	while ((g = d->draining) != NULL) {
+		d->draining = g->next;
+		qf_generation_free(g);
+	}
+	qf_stores_close(&d->stores);
+	drop_pickup(d);
+	qf_loop_close(d->loop);
+}
+
 int qf_dispatcher_main(void)
 {
 	struct qf_dispatcher d = {0};
@@ -400,5 +421,8 @@ int qf_dispatcher_main(void)
 		qf_log_err("dispatcher failed", &e);
 		return 1;
 	}
-	return d.stopping ? 0 : 1;
+	if (!d.stopping)
+		return 1;
+	close_all(&d);
+	return 0;
 }

@@ -311,6 +311,17 @@ static void end_workers(struct zygote *z)
 	}
 }
 
+/* From its first word to the end of the dispatcher. */
+static int work(struct zygote *z, struct qf_zygote_note *note)
+{
+	note->digest = z->warm.policy.digest;
+	if (watch_children(z) < 0 || tell(note, NULL) < 0)
+		return 1;
+	serve(z);
+	end_workers(z);
+	return 0;
+}
+
 int qf_zygote_main(int secret)
 {
 	struct zygote z = {.warm = QF_WARM_INIT,
@@ -318,6 +329,7 @@ int qf_zygote_main(int secret)
 	    .folders = QF_FOLDERS_NONE};
 	struct qf_zygote_note note = {
 	    .kind = QF_ZYGOTE_READY, .uid = (uint32_t)geteuid()};
+	int rc = 1;
 
 	qf_log_open_env(
 	    secret ? "qfrontd-sign" : "qfrontd-filter", QF_LOG_TO_STDERR);
@@ -335,16 +347,11 @@ int qf_zygote_main(int secret)
 		snprintf(note.text, sizeof note.text, "%s",
 		    z.warm.problems.first.text);
 		tell(&note, NULL);
-		qf_warm_close(&z.warm);
-		return 1;
+	} else {
+		rc = work(&z, &note);
 	}
-	note.digest = z.warm.policy.digest;
-	if (watch_children(&z) < 0 || tell(&note, NULL) < 0)
-		return 1;
-	serve(&z);
-	end_workers(&z);
 	qf_folders_close(&z.folders);
 	qf_warm_close(&z.warm);
 	qf_strv_free(&z.places);
-	return 0;
+	return rc;
 }

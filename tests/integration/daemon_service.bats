@@ -308,7 +308,8 @@ refused_to_start() {
 	inject m e
 	control chain nosuchplugin
 	wait_until logged 'configuration not loaded generation=2'
-	kill -KILL "$(role_pids filter)"
+	# Those of the one that did not load may still be there.
+	kill -KILL "$(role_pids filter | head -n 1)"
 	wait_until logged 'configuration not loaded generation=3'
 	code=0
 	inject m e || code=$?

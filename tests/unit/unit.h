@@ -24,6 +24,16 @@
 
 #define UNIT_COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* For what valgrind answers in the kernel's place: true, and it is said, where
+ * that can not be tested. The other builds do. */
+static inline bool unit_is_under_valgrind(const char *reason)
+{
+	if (getenv("QF_VALGRIND") == NULL)
+		return false;
+	print_message("# not tried under valgrind: %s\n", reason);
+	return true;
+}
+
 /* A file in memory with these bytes, at offset 0. */
 static inline int unit_file(const void *p, size_t n)
 {
