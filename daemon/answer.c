@@ -75,8 +75,7 @@ static int send_queue(const struct qf_answer_queue *q, int sock,
 	int rc;
 
 	for (size_t i = 0; i < q->next->argv.n; i++)
-		qf_buf_add(
-		    &words, q->next->argv.v[i], strlen(q->next->argv.v[i]) + 1);
+		qf_buf_addz(&words, q->next->argv.v[i]);
 	a->words = (uint32_t)words.len;
 	a->unset = (uint32_t)q->unset.n;
 	a->set = (uint32_t)q->set.n;

@@ -96,11 +96,6 @@ static void add_pair(struct qf_buf *out, const char *name, const char *value)
 	qf_buf_addc(out, '\0');
 }
 
-static void add_name(struct qf_buf *out, const char *name)
-{
-	qf_buf_add(out, name, strlen(name) + 1);
-}
-
 /* Did the caller bring this variable, which is no longer there? */
 static bool was_taken(const struct qf_request *r, const char *name)
 {
@@ -140,13 +135,13 @@ static int list_variables(struct qf_request *r, struct qf_buf *unset,
 	if (qf_next_depth(depth, e) < 0)
 		return e->rc;
 	for (size_t i = 0; i < r->plan.taken.n; i++)
-		add_name(unset, r->plan.taken.v[i]);
+		qf_buf_addz(unset, r->plan.taken.v[i]);
 	for (size_t i = 0; i < 2; i++) {
 		if (was_taken(r, overruled[i]))
-			add_name(unset, overruled[i]);
+			qf_buf_addz(unset, overruled[i]);
 	}
 	if (r->setup.next.variable != NULL)
-		add_name(unset, r->setup.next.variable);
+		qf_buf_addz(unset, r->setup.next.variable);
 	add_pair(set, "QFRONT_DEPTH", depth);
 	add_pair(set, "QFRONT_LOG", log_target(r));
 	if (verify != NULL && verify[0] == '\0')

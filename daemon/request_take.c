@@ -2,8 +2,6 @@
  * Reads a request: its sections, in the record or apart, and what its caller
  * may say of the message.
  */
-#include <string.h>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,11 +120,6 @@ static int take_envelope(struct qf_request *r, const struct qf_asked *ask,
 	return rc;
 }
 
-static void add_name(struct qf_buf *out, const char *name)
-{
-	qf_buf_add(out, name, strlen(name) + 1);
-}
-
 /* What the caller may say. Workers get what is left of it. */
 static void filter_words(struct qf_request *r)
 {
@@ -147,7 +140,7 @@ static void filter_words(struct qf_request *r)
 	c->ndropped = qf_trust_filter(r->environ.v, c->believed, &c->dropped);
 	qf_environ_recount(&r->environ);
 	for (size_t i = 0; i < r->environ.n; i++)
-		add_name(&left, r->environ.v[i]);
+		qf_buf_addz(&left, r->environ.v[i]);
 	qf_buf_free(&r->environment);
 	r->environment = left;
 }

@@ -48,6 +48,11 @@ int qf_buf_adds(struct qf_buf *b, const char *s)
 	return qf_buf_add(b, s, strlen(s));
 }
 
+int qf_buf_addz(struct qf_buf *b, const char *s)
+{
+	return qf_buf_add(b, s, strlen(s) + 1);
+}
+
 int qf_buf_addc(struct qf_buf *b, char c)
 {
 	return qf_buf_add(b, &c, 1);

@@ -35,6 +35,8 @@ uint64_t qf_digest(uint64_t h, const void *p, size_t n);
 /* Appends. 0, or QF_ETOOLONG with the buffer as it was. */
 int qf_buf_add(struct qf_buf *b, const void *p, size_t n);
 int qf_buf_adds(struct qf_buf *b, const char *s);
+/* With its zero byte. */
+int qf_buf_addz(struct qf_buf *b, const char *s);
 int qf_buf_addc(struct qf_buf *b, char c);
 int qf_buf_addspan(struct qf_buf *b, struct qf_span s);
 int qf_buf_addf(struct qf_buf *b, const char *fmt, ...)
