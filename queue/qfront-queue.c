@@ -22,6 +22,7 @@
 #include "lib/mail/qqguard.h"
 #include "queue/accept.h"
 #include "queue/serve.h"
+#include "queue/settings.h"
 
 enum {
 	GROUPS_MAX = 64,
@@ -61,6 +62,7 @@ static int name_fds(struct qf_accept *a, bool groups, struct qf_err *e)
 
 static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 {
+	struct qf_queue_settings settings;
 	struct qf_store *st = NULL;
 	int rc = name_fds(a, groups, e);
 
@@ -70,8 +72,9 @@ static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 	a->uid = getuid();
 	a->pid = (long)getpid();
 	if ((rc = qf_qqguard_start(e)) < 0 ||
-	    (rc = qf_store_dir.open(
-		 &st, qf_dir(QF_DIR_QUEUE), QF_STORE_INTAKE, e)) < 0)
+	    (rc = qf_queue_settings_load(&settings, e)) < 0 ||
+	    (rc = qf_store_dir.open(&st, qf_dir(QF_DIR_QUEUE), QF_STORE_INTAKE,
+		 &settings.store, e)) < 0)
 		return rc;
 	rc = qf_accept_all(st, a, e);
 	qf_store_dir.close(&st);

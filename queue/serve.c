@@ -14,6 +14,7 @@
 #include "lib/mail/qqcode.h"
 #include "lib/mail/storereq.h"
 #include "queue/accept.h"
+#include "queue/settings.h"
 
 /* One request as it came. */
 struct request {
@@ -90,14 +91,18 @@ static struct qf_storeres carry_out(struct qf_store *st, struct request *r)
 }
 
 /* The queue is opened when it is first wanted, and anew after trouble: it may
- * be another one by then. */
+ * be another one by then. Control files count from the next message on. */
 static struct qf_storeres commit(struct qf_store **st, struct request *r)
 {
+	static struct qf_queue_settings settings;
 	struct qf_storeres result = {.size = sizeof result};
 	struct qf_err e;
+	int rc = qf_queue_settings_load(&settings, &e);
 
-	if (*st == NULL && qf_store_dir.open(st, qf_dir(QF_DIR_QUEUE),
-			       QF_STORE_INTAKE, &e) < 0) {
+	if (rc == 0 && *st == NULL)
+		rc = qf_store_dir.open(st, qf_dir(QF_DIR_QUEUE),
+		    QF_STORE_INTAKE, &settings.store, &e);
+	if (rc < 0) {
 		qf_log_err("queue not opened", &e);
 		result.code = qf_qqcode_of_error(e.rc);
 		return result;

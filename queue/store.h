@@ -35,6 +35,21 @@ enum {
 struct qf_store;  /* an open queue */
 struct qf_intake; /* a message on its way in */
 
+/* What a message waits for before it counts as queued: with anything but the
+ * first, a loss of power may take mail that was accepted. */
+enum qf_store_sync {
+	QF_SYNC_FULL, /* its bytes, and the names that lead to them */
+	QF_SYNC_FILE, /* its bytes */
+	QF_SYNC_NONE  /* nothing */
+};
+
+struct qf_store_settings {
+	enum qf_store_sync sync;
+	/* What must be left on the file system when a message comes in, for
+	 * those who bring out what is there: QF_EWRITE. 0: nothing. */
+	uint64_t free_bytes, free_inodes;
+};
+
 /* How a queue is opened. */
 enum qf_store_use {
 	QF_STORE_INTAKE, /* to add messages */
@@ -87,9 +102,11 @@ struct qf_walk {
 struct qf_store_ops {
 	const char *name;
 
-	/* QF_EPERM when another sender holds the queue. */
+	/* QF_EPERM when another sender holds the queue. The settings belong to
+	 * the caller, who may change them between two messages; NULL: zeros. */
 	int (*open)(struct qf_store **out, const char *dir,
-	    enum qf_store_use use, struct qf_err *e);
+	    enum qf_store_use use, const struct qf_store_settings *settings,
+	    struct qf_err *e);
 	void (*close)(struct qf_store **st);
 
 	/* A message comes in: begin, write..., prepare, publish; or abort, at

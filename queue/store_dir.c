@@ -282,13 +282,16 @@ static void close_store(struct qf_store **stp)
 }
 
 static int open_store(struct qf_store **out, const char *dir,
-    enum qf_store_use use, struct qf_err *e)
+    enum qf_store_use use, const struct qf_store_settings *settings,
+    struct qf_err *e)
 {
+	static const struct qf_store_settings defaults;
 	struct qf_store *st = qf_alloc(sizeof *st);
 	int rc;
 
 	*st = (struct qf_store){.root = -1, .mutex = -1, .trigger = -1};
 	st->dir = qf_strdup(dir);
+	st->set = settings != NULL ? settings : &defaults;
 	st->named = named_forced;
 	*out = NULL;
 	rc = open_root(st, e);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -69,6 +70,28 @@ int qf_sd_check_intake(const struct qf_store *st, struct qf_err *e)
 			return qf_fail_sys(e, need[i].rc, "can not write %s/%s",
 			    st->dir, need[i].folder);
 	}
+	return 0;
+}
+
+/* A file system that makes inodes as it needs them counts none. */
+static int check_room(const struct qf_store *st, struct qf_err *e)
+{
+	const struct qf_store_settings *set = st->set;
+	struct statvfs fs;
+
+	if (set->free_bytes == 0 && set->free_inodes == 0)
+		return 0;
+	if (fstatvfs(st->root, &fs) < 0)
+		return qf_fail_sys(
+		    e, QF_EWRITE, "can not see how full %s is", st->dir);
+	if ((uint64_t)fs.f_bavail < set->free_bytes / fs.f_frsize)
+		return qf_fail(e, QF_EWRITE,
+		    "the disk is full: %s has less than %llu bytes left",
+		    st->dir, (unsigned long long)set->free_bytes);
+	if (fs.f_files > 0 && (uint64_t)fs.f_favail < set->free_inodes)
+		return qf_fail(e, QF_EWRITE,
+		    "the disk is full: %s has less than %llu inodes left",
+		    st->dir, (unsigned long long)set->free_inodes);
 	return 0;
 }
 
@@ -233,7 +256,8 @@ int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e)
 	*in = (struct qf_intake){
 	    .st = st, .message = -1, .envelope = -1, .attrs = -1};
 	add_to_list(in);
-	while ((rc = open_message(in, e)) == 0 && id_is_taken(in)) {
+	rc = check_room(st, e);
+	while (rc == 0 && (rc = open_message(in, e)) == 0 && id_is_taken(in)) {
 		if (nkept == ID_TRIES) {
 			rc = qf_fail(e, QF_EMESS,
 			    "%s has records of message %s, which is gone; see "

@@ -27,7 +27,8 @@ enum {
 
 struct qf_store {
 	char *dir; /* for texts */
-	int root;  /* QUEUEDIR, O_PATH */
+	const struct qf_store_settings *set;
+	int root; /* QUEUEDIR, O_PATH */
 	int mutex, trigger;
 	bool named; /* unnamed files do not work here: qmail's steps */
 	bool give;  /* files are given to the owner of mess/ */

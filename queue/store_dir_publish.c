@@ -7,71 +7,116 @@
  */
 #include "queue/store_dir_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
+#include "lib/base/syncs.h"
 #include "queue/layout.h"
 
-/* Folders that were synced, so that each is synced once. */
-struct synced {
-	uint32_t split[QF_SD_NPLACES]; /* a bit for each */
+/* What is waited for at once. */
+struct wait {
+	struct qf_sync *sync;
+	struct waited {
+		const char *text; /* of a file; NULL: a folder, open for this */
+		char folder[QF_SD_PATH];
+		const struct qf_intake *in;
+	} * what;
+	size_t n, cap;
+	uint32_t split[QF_SD_NPLACES]; /* a bit for each folder that is there */
 };
 
-/* The folder of a place to disk, unless it was. */
-static int sync_folder(const struct qf_intake *in, enum qf_sd_place place,
-    struct synced *done, int rc, struct qf_err *e)
+static struct waited *add(
+    struct wait *w, const struct qf_intake *in, int fd, const char *text)
 {
-	char folder[QF_SD_PATH];
-	unsigned split;
-	uint32_t bit;
-
-	qf_sd_folder(folder, place, in->id);
-	split =
-	    qf_sd_is_split(place) ? (unsigned)(in->inode % QF_QUEUE_SPLIT) : 0;
-	bit = UINT32_C(1) << split;
-	if (done->split[place] & bit)
-		return 0;
-	done->split[place] |= bit;
-	return qf_sd_sync_folder(in->st, folder, rc, e);
+	if (w->n == w->cap) {
+		w->cap = w->cap == 0 ? 8 : w->cap * 2;
+		w->sync = qf_realloc_array(w->sync, w->cap, sizeof *w->sync);
+		w->what = qf_realloc_array(w->what, w->cap, sizeof *w->what);
+	}
+	w->sync[w->n] = (struct qf_sync){.fd = fd};
+	w->what[w->n] = (struct waited){.text = text, .in = in};
+	return &w->what[w->n++];
 }
 
-static int sync_files(const struct qf_intake *in, struct qf_err *e)
+/* The folder of a place, unless it is there; rc is for one that can not be
+ * opened. */
+static int add_folder(struct wait *w, const struct qf_intake *in,
+    enum qf_sd_place place, int rc, struct qf_err *e)
 {
-	if (fsync(in->message) < 0)
-		return qf_sd_fail_step(
-		    in, QF_EWRITE, "can not sync a message", e);
-	if (fsync(in->envelope) < 0)
-		return qf_sd_fail_step(
-		    in, QF_EWRITE, "can not sync an envelope", e);
-	if (in->attrs >= 0 && fsync(in->attrs) < 0)
-		return qf_sd_fail_step(
-		    in, QF_EWRITE, "can not sync attributes", e);
+	unsigned split =
+	    qf_sd_is_split(place) ? (unsigned)(in->inode % QF_QUEUE_SPLIT) : 0;
+	uint32_t bit = UINT32_C(1) << split;
+	char folder[QF_SD_PATH];
+	int fd;
+
+	if (in->st->set->sync != QF_SYNC_FULL || (w->split[place] & bit))
+		return 0;
+	w->split[place] |= bit;
+	qf_sd_folder(folder, place, in->id);
+	fd = openat(in->st->root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return qf_fail_sys(
+		    e, rc, "can not open %s/%s", in->st->dir, folder);
+	memcpy(add(w, in, fd, NULL)->folder, folder, sizeof folder);
 	return 0;
 }
 
-/* All that the names in todo/ will stand for. The disk works on all files
- * while the first wait lasts; on a journaling file system the later waits
- * find their work done. */
+static void add_files(struct wait *w, const struct qf_intake *in)
+{
+	if (in->st->set->sync == QF_SYNC_NONE)
+		return;
+	add(w, in, in->message, "can not sync a message");
+	add(w, in, in->envelope, "can not sync an envelope");
+	if (in->attrs >= 0)
+		add(w, in, in->attrs, "can not sync attributes");
+}
+
+static int judge(
+    const struct qf_sync *s, const struct waited *what, struct qf_err *e)
+{
+	if (s->error == 0)
+		return 0;
+	errno = s->error;
+	if (what->text != NULL)
+		return qf_sd_fail_step(what->in, QF_EWRITE, what->text, e);
+	return qf_fail_sys(e, QF_EWRITE, "can not sync %s/%s",
+	    what->in->st->dir, what->folder);
+}
+
+/* A wait that could not be put together, with rc < 0, is only taken apart. */
+static int wait_for(struct wait *w, int rc, struct qf_err *e)
+{
+	if (rc == 0)
+		qf_sync_all(w->sync, w->n);
+	for (size_t i = 0; i < w->n; i++) {
+		if (rc == 0)
+			rc = judge(&w->sync[i], &w->what[i], e);
+		if (w->what[i].text == NULL)
+			close(w->sync[i].fd);
+	}
+	free(w->sync);
+	free(w->what);
+	return rc;
+}
+
+/* All that the names in todo/ will stand for. */
 static int sync_all(struct qf_intake **in, size_t n, struct qf_err *e)
 {
-	struct synced done = {{0}};
-	int rc;
+	struct wait w = {0};
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++)
-		qf_sd_start_writing(in[i]->envelope, 0, 0);
-	for (size_t i = 0; i < n; i++) {
-		if ((rc = sync_files(in[i], e)) < 0)
-			return rc;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		add_files(&w, in[i]);
+		rc = add_folder(
+		    &w, in[i], qf_sd_message_place(in[i]), QF_EMESS, e);
+		if (rc == 0 && in[i]->in_attr)
+			rc = add_folder(&w, in[i], QF_SD_ATTR, QF_EWRITE, e);
 	}
-	for (size_t i = 0; i < n; i++) {
-		if ((rc = sync_folder(in[i], qf_sd_message_place(in[i]), &done,
-			 QF_EMESS, e)) < 0 ||
-		    (in[i]->in_attr && (rc = sync_folder(in[i], QF_SD_ATTR,
-					    &done, QF_EWRITE, e)) < 0))
-			return rc;
-	}
-	return 0;
+	return wait_for(&w, rc, e);
 }
 
 static int name_envelope(struct qf_intake *in, struct qf_err *e)
@@ -90,19 +135,15 @@ static int name_envelope(struct qf_intake *in, struct qf_err *e)
 
 static int name_all(struct qf_intake **in, size_t n, struct qf_err *e)
 {
-	struct synced done = {{0}};
-	int rc;
+	struct wait w = {0};
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if ((rc = name_envelope(in[i], e)) < 0)
-			return rc;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if ((rc = sync_folder(in[i], qf_sd_envelope_place(in[i]), &done,
-			 QF_ETODO, e)) < 0)
-			return rc;
-	}
-	return 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = name_envelope(in[i], e);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_folder(
+		    &w, in[i], qf_sd_envelope_place(in[i]), QF_ETODO, e);
+	return wait_for(&w, rc, e);
 }
 
 /* No sender, no FIFO: it will look by itself. */

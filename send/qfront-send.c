@@ -215,8 +215,8 @@ static int start(struct sender *s)
 	run->wake = &s->wake;
 	qf_send_config_init(&s->cfg);
 	if (qf_wake_open(&s->wake, &e) == 0 &&
-	    run->ops->open(
-		&run->store, qf_dir(QF_DIR_QUEUE), QF_STORE_SEND, &e) == 0)
+	    run->ops->open(&run->store, qf_dir(QF_DIR_QUEUE), QF_STORE_SEND,
+		NULL, &e) == 0)
 		return 0;
 	qf_log_err("can not start", &e);
 	return EXIT_START;

@@ -24,6 +24,7 @@
 #include "lib/base/paths.h"
 #include "lib/base/program.h"
 #include "queue/layout.h"
+#include "queue/settings.h"
 #include "tools/command.h"
 
 static void print_problem(void *ctx, const char *text)
@@ -135,6 +136,20 @@ static void check_users(const struct qf_ctl *ctl, struct qf_problems *p)
 		qf_problem_err(p, &e);
 }
 
+static void check_queue_settings(
+    const struct qf_ctl *ctl, struct qf_problems *p)
+{
+	struct qf_queue_settings settings;
+	struct qf_err e;
+
+	if (qf_queue_settings_read(&settings, ctl, &e) < 0)
+		qf_problem_err(p, &e);
+	else if (settings.store.sync != QF_SYNC_FULL)
+		printf("%s/sync: a loss of power may take mail that was "
+		       "accepted\n",
+		    ctl->path);
+}
+
 /* The sender's own check, which prints its problems itself. */
 static void check_sender(const struct qf_ctl *ctl, struct qf_problems *p)
 {
@@ -183,6 +198,7 @@ static int run(int argc, char **argv)
 	check_users(&ctl, &problems);
 	check_chains(&ctl, config.timeoutchain * 1000, &problems);
 	check_next(&ctl, config.queueprog, &problems);
+	check_queue_settings(&ctl, &problems);
 	check_sender(&ctl, &problems);
 	qf_frontend_config_free(&config);
 	qf_ctl_close(&ctl);

@@ -264,7 +264,7 @@ static int run(int argc, char **argv)
 		return QF_USAGE;
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
-	if (q.ops->open(&q.store, qf_dir(QF_DIR_QUEUE), a->use, &e) < 0)
+	if (q.ops->open(&q.store, qf_dir(QF_DIR_QUEUE), a->use, NULL, &e) < 0)
 		return trouble(&e);
 	code = a->run(&q);
 	q.ops->close(&q.store);

@@ -126,7 +126,12 @@ int qf_ctl_file(const struct qf_ctl *c, const char *name, struct qf_buf *out,
 
 	if (check_folder(c, name, e) < 0)
 		return QF_ECONF;
-	fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd =
+	    openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 && errno == ELOOP)
+		fd = openat(c->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return absent(c, name, e);
 	full_name(&path, c, name);

@@ -239,7 +239,8 @@ give_queue_to_user() {
 	((code == 62))
 	chmod 0 "$WORLD"
 	code=0
-	as_user "$SBIN/qfront-queue" 0<msg 1<envl || code=$?
+	as_user env CONTROLDIR=/nonexistent "$SBIN/qfront-queue" \
+		0<msg 1<envl || code=$?
 	chmod 755 "$WORLD"
 	((code == 61))
 }
@@ -256,6 +257,8 @@ give_queue_to_user() {
 @test "a full disk is 53, in bytes and in files" {
 	unshare -m true 2>/dev/null ||
 		skip "no mount namespace: not root, or in a chroot"
+	control minfree 0
+	control mininodes 0
 	cat >full <<-'SCRIPT'
 		set -e
 		mkdir disk
@@ -287,6 +290,27 @@ fits 0
 files 53
 one file 53
 2" ]]
+}
+
+@test "what must stay free is 53" {
+	control minfree 9223372036854775807
+	expect 53 queue msg envl
+	control minfree 0
+	control mininodes 9223372036854775807
+	# btrfs, for one, makes inodes as it needs them.
+	if (($(stat -f -c %c "$QUEUEDIR") > 0)); then
+		expect 53 queue msg envl
+	fi
+	control mininodes 0
+	expect 53 env MIN_FREE=9223372036854775807 \
+		"$SBIN/qfront-queue" 0<msg 1<envl
+	control minfree 9223372036854775807
+	expect 0 env MIN_FREE=0 "$SBIN/qfront-queue" 0<msg 1<envl
+	empty_queue
+	expect 55 env MIN_FREE=1k "$SBIN/qfront-queue" 0<msg 1<envl
+	control sync perhaps
+	QFRONT_LOG=stderr expect 55 queue msg envl 2>log
+	grep -F "$CONTROLDIR/sync:1: " log
 }
 
 @test "without /proc the steps are qmail's" {
@@ -385,7 +409,7 @@ one file 53
 		sh -c "ulimit -n $n; exec \"\$0\"" "$SBIN/qfront-queue" \
 			0<msg 1<envl 3>&- 4>&- 5>&- || rc=$?
 		echo "$n descriptors: $rc"
-		((rc > 60 && rc < 67))
+		((rc == 55 || (rc > 60 && rc < 67)))
 		queue_is_empty
 	done
 }

@@ -23,8 +23,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,6 +73,7 @@ enum call {
 	FORK,
 	FSTAT,
 	FSTATAT,
+	FSTATVFS,
 	FSYNC,
 	FTRUNCATE,
 	FUTIMENS,
@@ -95,6 +99,7 @@ enum call {
 	SOCKET,
 	SOCKETPAIR,
 	STAT,
+	THREAD,
 	UNLINK,
 	WRITE,
 	NCALLS
@@ -118,6 +123,7 @@ static const char *const call_name[NCALLS] = {
     [FORK] = "fork",
     [FSTAT] = "fstat",
     [FSTATAT] = "fstatat",
+    [FSTATVFS] = "fstatvfs",
     [FSYNC] = "fsync",
     [FTRUNCATE] = "ftruncate",
     [FUTIMENS] = "futimens",
@@ -143,6 +149,7 @@ static const char *const call_name[NCALLS] = {
     [SOCKET] = "socket",
     [SOCKETPAIR] = "socketpair",
     [STAT] = "stat",
+    [THREAD] = "thread",
     [UNLINK] = "unlink",
     [WRITE] = "write",
 };
@@ -155,6 +162,7 @@ static const bool only_looks[NCALLS] = {
     [FDOPENDIR] = true,
     [FSTAT] = true,
     [FSTATAT] = true,
+    [FSTATVFS] = true,
     [GETSOCKOPT] = true,
     [LSEEK] = true,
     [MALLOC] = true,
@@ -168,6 +176,7 @@ static const bool only_looks[NCALLS] = {
     [RECVMSG] = true,
     [SETENV] = true,
     [STAT] = true,
+    [THREAD] = true,
 };
 
 enum {
@@ -186,7 +195,7 @@ static struct {
 
 static char self[64];
 static unsigned forks;
-static unsigned long count[NCALLS];
+static atomic_ulong count[NCALLS];
 
 static void give_up(const char *why)
 {
@@ -268,7 +277,8 @@ static void begin_child(void)
 
 	snprintf(self + n, sizeof self - n, "+%u", forks);
 	forks = 0;
-	memset(count, 0, sizeof count);
+	for (size_t i = 0; i < NCALLS; i++)
+		count[i] = 0;
 	arm();
 }
 
@@ -583,6 +593,8 @@ PLAIN(FSTATAT, int, -1, fstatat, (int d, const char *p, struct stat *s, int f),
     (d, p, s, f))
 PLAIN(FSTATAT, int, -1, fstatat64,
     (int d, const char *p, struct stat64 *s, int f), (d, p, s, f))
+PLAIN(FSTATVFS, int, -1, fstatvfs, (int fd, struct statvfs *s), (fd, s))
+PLAIN(FSTATVFS, int, -1, fstatvfs64, (int fd, struct statvfs64 *s), (fd, s))
 PLAIN(FSYNC, int, -1, fsync, (int fd), (fd))
 PLAIN(FTRUNCATE, int, -1, ftruncate, (int fd, off_t n), (fd, n))
 PLAIN(FTRUNCATE, int, -1, ftruncate64, (int fd, off64_t n), (fd, n))
@@ -618,3 +630,12 @@ PLAIN(STAT, int, -1, stat, (const char *p, struct stat *s), (p, s))
 PLAIN(STAT, int, -1, stat64, (const char *p, struct stat64 *s), (p, s))
 PLAIN(UNLINK, int, -1, unlink, (const char *p), (p))
 PLAIN(UNLINK, int, -1, unlinkat, (int d, const char *p, int f), (d, p, f))
+
+/* Its error is what it returns. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+    void *(*run)(void *), void *arg)
+{
+	int how = due(THREAD);
+
+	return how > 0 ? how : NEXT(pthread_create)(thread, attr, run, arg);
+}

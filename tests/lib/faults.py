@@ -64,6 +64,7 @@ ERRORS = {
     "fork": ["EAGAIN"],
     "fstat": ["EIO"],
     "fstatat": ["EIO"],
+    "fstatvfs": ["EIO"],
     "fsync": ["EIO", "ENOSPC"],
     "ftruncate": ["EIO"],
     "futimens": ["EIO"],
@@ -89,6 +90,7 @@ ERRORS = {
     "socket": ["EMFILE"],
     "socketpair": ["EMFILE"],
     "stat": ["EIO"],
+    "thread": ["EAGAIN"],
     "unlink": ["EIO"],
     "write": ["ENOSPC", "EINTR", "short"],
 }

@@ -60,7 +60,7 @@ static inline struct qf_store *open_as(enum qf_store_use use)
 	struct qf_store *st = NULL;
 	struct qf_err e = {0};
 
-	if (ops->open(&st, dir, use, &e) != 0)
+	if (ops->open(&st, dir, use, NULL, &e) != 0)
 		fail_msg("%s", e.text);
 	return st;
 }

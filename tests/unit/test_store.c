@@ -117,19 +117,21 @@ static void test_open_codes(void **state)
 	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
 		move_folder(t[i].folder, false, true);
 		assert_int_equal(
-		    ops->open(&st, dir, QF_STORE_INTAKE, &e), t[i].rc);
+		    ops->open(&st, dir, QF_STORE_INTAKE, NULL, &e), t[i].rc);
 		assert_null(st);
 		assert_non_null(strstr(e.text, t[i].folder));
 		move_folder(t[i].folder, false, false);
 	}
 	snprintf(path, sizeof path, "%s/none", dir);
-	assert_int_equal(ops->open(&st, path, QF_STORE_INTAKE, &e), QF_EQUEUE);
+	assert_int_equal(
+	    ops->open(&st, path, QF_STORE_INTAKE, NULL, &e), QF_EQUEUE);
 	snprintf(path, sizeof path, "%s/none//queue//", dir);
-	assert_int_equal(ops->open(&st, path, QF_STORE_INTAKE, &e), QF_EHOME);
 	assert_int_equal(
-	    ops->open(&st, "/none", QF_STORE_INTAKE, &e), QF_EQUEUE);
+	    ops->open(&st, path, QF_STORE_INTAKE, NULL, &e), QF_EHOME);
 	assert_int_equal(
-	    ops->open(&st, "none", QF_STORE_INTAKE, &e), QF_EQUEUE);
+	    ops->open(&st, "/none", QF_STORE_INTAKE, NULL, &e), QF_EQUEUE);
+	assert_int_equal(
+	    ops->open(&st, "none", QF_STORE_INTAKE, NULL, &e), QF_EQUEUE);
 }
 
 static void test_file_too_big(void **state)
@@ -647,7 +649,8 @@ static void test_one_sender(void **state)
 	struct qf_err e = {0};
 
 	(void)state;
-	assert_int_equal(ops->open(&second, dir, QF_STORE_SEND, &e), QF_EPERM);
+	assert_int_equal(
+	    ops->open(&second, dir, QF_STORE_SEND, NULL, &e), QF_EPERM);
 	assert_null(second);
 	assert_non_null(strstr(e.text, "another sender runs"));
 	ops->close(&first);
@@ -688,7 +691,8 @@ static void test_trigger(void **state)
 	put_file(path, LITERAL("kept"));
 	queue_one(id, three);
 	check_file(path, LITERAL("kept"));
-	assert_int_equal(ops->open(&st, dir, QF_STORE_SEND, &e), QF_EQUEUE);
+	assert_int_equal(
+	    ops->open(&st, dir, QF_STORE_SEND, NULL, &e), QF_EQUEUE);
 	assert_non_null(strstr(e.text, "trigger is not a FIFO"));
 }
 

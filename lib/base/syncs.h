@@ -1,0 +1,21 @@
+/*
+ * Several files to disk at once. One sync after the other waits as often as
+ * there are files, though a journaling file system would have written them all
+ * in the time of the first.
+ */
+#ifndef QF_BASE_SYNCS_H
+#define QF_BASE_SYNCS_H
+
+#include <stddef.h>
+
+struct qf_sync {
+	int fd;
+	int error; /* out: errno of fsync(2), or 0 */
+};
+
+/* fsync(2) of each, once, up to eight of them at a time: returns when all have
+ * ended. Where there can be no further thread they follow each other. One call
+ * at a time. */
+void qf_sync_all(struct qf_sync *v, size_t n);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * The control files of those who put messages into the queue.
+ */
+#ifndef QF_QUEUE_SETTINGS_H
+#define QF_QUEUE_SETTINGS_H
+
+#include "lib/base/ctl.h"
+#include "queue/store.h"
+
+struct qf_queue_settings {
+	struct qf_store_settings store;
+};
+
+/* From CONTROLDIR, and MIN_FREE from the environment; without a CONTROLDIR
+ * the defaults. QF_ECONF leaves *s as it was. */
+int qf_queue_settings_load(struct qf_queue_settings *s, struct qf_err *e);
+/* From this one, without the environment. */
+int qf_queue_settings_read(
+    struct qf_queue_settings *s, const struct qf_ctl *ctl, struct qf_err *e);
+
+#endif
