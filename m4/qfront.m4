@@ -93,20 +93,20 @@ AC_DEFUN([QF_CHECK_PKG], [
 	AC_SUBST([$1_LIBS])
 ])
 
-# The client starts once for each message: with musl, and static, it starts in a
-# fraction of the time that the dynamic linker alone takes. Sanitizers need the
-# dynamic one.
-AC_DEFUN([QF_CLIENT], [
+# qfront and qfront-queue start once for each message: with musl, and static, they
+# start in a fraction of the time that the dynamic linker alone takes. Sanitizers
+# need the dynamic one.
+AC_DEFUN([QF_STATIC], [
 	AC_ARG_WITH([client],
 		[AS_HELP_STRING([--with-client=KIND],
-			[how qfront is linked: musl (static, with musl-gcc),
-			static (with the C library) or dynamic;
+			[how qfront and qfront-queue are linked: musl (static,
+			with musl-gcc), static (with the C library) or dynamic;
 			default: musl if musl-gcc is there, else static if that
 			links, else dynamic])],
 		[], [with_client=auto])
-	AC_ARG_VAR([MUSL_CC], [compiler for a client with musl])
+	AC_ARG_VAR([MUSL_CC], [compiler for programs with musl])
 	AC_CHECK_PROGS([MUSL_CC], [musl-gcc])
-	QF_CLIENT_LINK=
+	QF_STATIC_LINK=
 	AS_IF([test "x$with_client" = xauto], [
 		AS_IF([test "x$with_sanitizers" != xno], [with_client=dynamic],
 			[test -n "$MUSL_CC"], [with_client=musl], [
@@ -118,16 +118,16 @@ AC_DEFUN([QF_CLIENT], [
 		[musl], [
 			AS_IF([test -z "$MUSL_CC"],
 				[AC_MSG_ERROR([musl-gcc is missing: install musl-tools, or run dev/deps])])
-			QF_CLIENT_CC=$MUSL_CC
+			QF_STATIC_CC=$MUSL_CC
 		],
-		[static|dynamic], [QF_CLIENT_CC=$CC],
+		[static|dynamic], [QF_STATIC_CC=$CC],
 		[AC_MSG_ERROR([--with-client=$with_client: give musl, static, dynamic or auto])])
 	dnl musl-gcc takes -static-pie, and leaves the dynamic linker in.
-	QF_CLIENT_LINK=-static
+	QF_STATIC_LINK=-static
 	AS_IF([test $with_client = static],
-		[QF_TRY_CFLAG([-fPIE -static-pie], [QF_CLIENT_LINK=-static-pie])])
-	AC_MSG_NOTICE([the client qfront is $with_client])
-	AC_SUBST([QF_CLIENT_CC])
-	AC_SUBST([QF_CLIENT_LINK])
-	AM_CONDITIONAL([STATIC_CLIENT], [test $with_client != dynamic])
+		[QF_TRY_CFLAG([-fPIE -static-pie], [QF_STATIC_LINK=-static-pie])])
+	AC_MSG_NOTICE([qfront and qfront-queue are $with_client])
+	AC_SUBST([QF_STATIC_CC])
+	AC_SUBST([QF_STATIC_LINK])
+	AM_CONDITIONAL([STATIC_PROGRAMS], [test $with_client != dynamic])
 ])

@@ -1,7 +1,6 @@
 #include "queue/accept.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
+#include "lib/mail/qqguard.h"
 #include "queue/received.h"
 
 static const struct qf_store_ops *const store = &qf_store_dir;
@@ -43,23 +43,30 @@ static ssize_t read_at(
 	return r;
 }
 
+/* The line goes with the first bytes of the message, in one write. */
 static int copy_message(const struct qf_accept *a,
-    const struct qf_accept_group *g, struct qf_err *e)
+    const struct qf_accept_group *g, const struct qf_buf *received,
+    struct qf_err *e)
 {
 	static char chunk[QF_IO_CHUNK];
+	size_t have = received->len;
 	off_t at = 0;
 	ssize_t n;
+	int rc = 0;
 
-	while ((n = read_at(a, g->message, chunk, sizeof chunk, at)) > 0) {
-		int rc = store->write(g->in, chunk, (size_t)n, e);
-
-		if (rc < 0)
-			return rc;
+	memcpy(chunk, received->s, have);
+	do {
+		n = read_at(
+		    a, g->message, chunk + have, sizeof chunk - have, at);
+		if (n < 0)
+			return qf_fail_sys(
+			    e, QF_EREAD, "can not read the message");
+		if (have + (size_t)n > 0)
+			rc = store->write(g->in, chunk, have + (size_t)n, e);
 		at += n;
-	}
-	if (n < 0)
-		return qf_fail_sys(e, QF_EREAD, "can not read the message");
-	return 0;
+		have = 0;
+	} while (n > 0 && rc == 0);
+	return rc;
 }
 
 static int read_envelope(
@@ -87,8 +94,7 @@ static int take(struct qf_store *st, const struct qf_accept *a,
 	/* Before there is a file: looking up the user may end the process. */
 	qf_received_now(&received, a->uid, a->pid);
 	if ((rc = store->begin(st, &g->in, e)) == 0 &&
-	    (rc = store->write(g->in, received.s, received.len, e)) == 0 &&
-	    (rc = copy_message(a, g, e)) == 0)
+	    (rc = copy_message(a, g, &received, e)) == 0)
 		rc = read_envelope(a, g, e);
 	qf_buf_free(&received);
 	return rc;
@@ -113,16 +119,12 @@ static int publish(struct qf_accept *a, struct qf_err *e)
 	return rc;
 }
 
-/* Once it has begun it ends: the alarm must not turn messages that are queued
- * into a failure. */
+/* Once it has begun it ends. */
 static int commit(struct qf_accept *a, struct qf_err *e)
 {
-	sigset_t alarms;
 	int rc = 0;
 
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	sigprocmask(SIG_BLOCK, &alarms, NULL);
+	qf_qqguard_commit();
 	for (size_t i = 0; i < a->n && rc == 0; i++)
 		rc = store->prepare(
 		    a->group[i].in, &a->group[i].env, (long)a->uid, a->pid, e);

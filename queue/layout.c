@@ -156,6 +156,34 @@ static int make_all(const struct making *mk, struct qf_err *e)
 	return 0;
 }
 
+/* A message is named by the number of its file, which no other file may get
+ * while it lives: does a second name leave the number as it is? */
+static int check_numbers(const struct making *mk, struct qf_err *e)
+{
+	static const char first[] = "pid/init", second[] = "mess/0/init";
+	struct stat one = {0}, two = {0};
+	int fd, rc = 0;
+
+	unlinkat(mk->root, first, 0);
+	unlinkat(mk->root, second, 0);
+	fd = openat(
+	    mk->root, first, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &one) < 0 ||
+	    linkat(mk->root, first, mk->root, second, 0) < 0 ||
+	    fstatat(mk->root, second, &two, AT_SYMLINK_NOFOLLOW) < 0)
+		rc = qf_fail_sys(
+		    e, QF_EWRITE, "can not try a file in %s", mk->dir);
+	else if (one.st_ino != two.st_ino)
+		rc = qf_fail(e, QF_EWRITE,
+		    "the file system of %s does not keep inode numbers: it "
+		    "can not hold a queue",
+		    mk->dir);
+	unlinkat(mk->root, first, 0);
+	unlinkat(mk->root, second, 0);
+	qf_close(&fd);
+	return rc;
+}
+
 int qf_layout_init(const char *dir, uid_t uid, gid_t gid, struct qf_err *e)
 {
 	struct making mk = {.dir = dir, .root = -1, .uid = uid, .gid = gid};
@@ -174,6 +202,8 @@ int qf_layout_init(const char *dir, uid_t uid, gid_t gid, struct qf_err *e)
 	}
 	if ((rc = make_all(&mk, e)) == 0 && made)
 		rc = sync_folder(&mk, "..", e);
+	if (rc == 0)
+		rc = check_numbers(&mk, e);
 out:
 	close(mk.root);
 	return rc;

@@ -47,7 +47,7 @@ int main(void)
 	int rc;
 
 	qf_alloc_exit_code(51);
-	qf_qqguard_ignore();
+	qf_qqguard_hold();
 	qf_log_open_env("qfront-drop",
 	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
 	rc = run(&e);

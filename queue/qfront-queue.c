@@ -9,6 +9,7 @@
  * all of them or none: the front end calls it so when one message has become
  * several. With --serve it is the store of qfrontd (queue/serve.h).
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -68,7 +69,9 @@ static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 
 	if (rc < 0)
 		return rc;
-	qf_open_std();
+	/* Without --groups two of them are open, as was just seen. */
+	if (groups || fcntl(STDERR_FILENO, F_GETFD) < 0)
+		qf_open_std();
 	a->uid = getuid();
 	a->pid = (long)getpid();
 	if ((rc = qf_qqguard_start(e)) < 0 ||
@@ -95,7 +98,7 @@ int main(int argc, char **argv)
 
 	qf_alloc_exit_code(51);
 	umask(033);
-	qf_qqguard_ignore();
+	qf_qqguard_hold();
 	qf_log_open_env("qfront-queue",
 	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
 	if (argc == 2 && strcmp(argv[1], "--serve") == 0)

@@ -192,8 +192,8 @@ static int open_root(struct qf_store *st, struct qf_err *e)
 {
 	int saved;
 
-	st->root = open(st->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (st->root >= 0 && faccessat(st->root, ".", X_OK, AT_EACCESS) == 0)
+	st->root = openat(AT_FDCWD, st->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (st->root >= 0)
 		return 0;
 	saved = errno;
 	if (!home_is_there(st->dir))

@@ -50,27 +50,31 @@ int qf_sd_fail_step(
 	return qf_fail_sys(e, rc, "%s in %s", what, in->st->dir);
 }
 
+/* Can the folder be written? QUEUEDIR itself, when that can not be entered. */
+static int check_folder(
+    const struct qf_store *st, const char *folder, int rc, struct qf_err *e)
+{
+	char path[QF_SD_PATH];
+	int saved;
+
+	/* The dot makes it a folder or an error. */
+	snprintf(path, sizeof path, "%s/.", folder);
+	if (faccessat(st->root, path, W_OK | X_OK, AT_EACCESS) == 0)
+		return 0;
+	saved = errno;
+	if (faccessat(st->root, ".", X_OK, AT_EACCESS) < 0)
+		return qf_fail_sys(e, QF_EQUEUE, "can not enter %s", st->dir);
+	errno = saved;
+	return qf_fail_sys(e, rc, "can not write %s/%s", st->dir, folder);
+}
+
+/* They are needed where there are no unnamed files only, and must be there in
+ * any case. What is wrong with the others shows when they are used. */
 int qf_sd_check_intake(const struct qf_store *st, struct qf_err *e)
 {
-	static const struct {
-		const char *folder;
-		int rc;
-	} need[] = {
-	    {"pid", QF_EPID},
-	    {"mess", QF_EMESS},
-	    {"intd", QF_EINTD},
-	    {"todo", QF_ETODO},
-	};
-	char path[QF_SD_PATH];
+	int rc = check_folder(st, "pid", QF_EPID, e);
 
-	for (size_t i = 0; i < sizeof need / sizeof need[0]; i++) {
-		/* The dot makes it a folder or an error. */
-		snprintf(path, sizeof path, "%s/.", need[i].folder);
-		if (faccessat(st->root, path, W_OK | X_OK, AT_EACCESS) < 0)
-			return qf_fail_sys(e, need[i].rc, "can not write %s/%s",
-			    st->dir, need[i].folder);
-	}
-	return 0;
+	return rc == 0 ? check_folder(st, "intd", QF_EINTD, e) : rc;
 }
 
 /* A file system that makes inodes as it needs them counts none. */
@@ -102,7 +106,7 @@ static void fd_path(char out[QF_SD_PATH], int fd)
 
 /* A file without a name, or -1 and errno: EOPNOTSUPP where that can not be
  * done or could not be given a name later. */
-static int open_unnamed(const struct qf_store *st, const char *folder)
+static int open_unnamed(struct qf_store *st, const char *folder)
 {
 	char path[QF_SD_PATH];
 	int fd;
@@ -119,8 +123,10 @@ static int open_unnamed(const struct qf_store *st, const char *folder)
 		return -1;
 	}
 	fd_path(path, fd);
-	if (faccessat(AT_FDCWD, path, F_OK, 0) == 0)
+	if (st->proc || faccessat(AT_FDCWD, path, F_OK, 0) == 0) {
+		st->proc = true;
 		return fd;
+	}
 	close(fd);
 	errno = EOPNOTSUPP;
 	return -1;
@@ -144,14 +150,12 @@ static int open_named(struct qf_intake *in)
 }
 
 /* Is the number that this file would get still on another message's files?
- * Only where files were lost or copied by hand. */
+ * Only where files were lost or copied by hand. State without a todo file does
+ * not count, and of what is held no name is overwritten. */
 static bool id_is_taken(const struct qf_intake *in)
 {
 	return qf_sd_exists(in->st, QF_SD_MESS, in->id) ||
-	       qf_sd_exists(in->st, QF_SD_TODO, in->id) ||
-	       qf_sd_exists(in->st, QF_SD_INFO, in->id) ||
-	       qf_sd_exists(in->st, QF_SD_HOLD, in->id) ||
-	       qf_sd_exists(in->st, QF_SD_HELD, in->id);
+	       qf_sd_exists(in->st, QF_SD_TODO, in->id);
 }
 
 static void drop_message(struct qf_intake *in)
@@ -160,6 +164,13 @@ static void drop_message(struct qf_intake *in)
 		unlinkat(in->st->root, in->pid, 0);
 	in->pid[0] = '\0';
 	qf_close(&in->message);
+}
+
+/* Has a file that was just made another mode or owner than it is to have? */
+static bool is_odd(const struct qf_store *st, const struct stat *sb)
+{
+	return (sb->st_mode & 07777) != FILE_MODE ||
+	       (st->give && (sb->st_uid != st->uid || sb->st_gid != st->gid));
 }
 
 static int open_message(struct qf_intake *in, struct qf_err *e)
@@ -174,9 +185,14 @@ static int open_message(struct qf_intake *in, struct qf_err *e)
 		in->message = open_named(in);
 	}
 	if (in->message < 0)
-		return qf_sd_fail_step(in, rc, "can not make a file", e);
-	if (qf_sd_dress(in->st, in->message, FILE_MODE) < 0 ||
-	    fstat(in->message, &sb) < 0)
+		return qf_sd_fail_step(in, rc,
+		    rc == QF_EPID ? "can not make a file for pid"
+				  : "can not make a file for mess",
+		    e);
+	if (fstat(in->message, &sb) < 0)
+		return qf_sd_fail_step(in, QF_EPID, "can not set up a file", e);
+	in->dress = is_odd(in->st, &sb);
+	if (in->dress && qf_sd_dress(in->st, in->message, FILE_MODE) < 0)
 		return qf_sd_fail_step(in, QF_EPID, "can not set up a file", e);
 	in->inode = sb.st_ino;
 	snprintf(in->id, sizeof in->id, "%llu", (unsigned long long)sb.st_ino);
@@ -276,13 +292,6 @@ int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e)
 	return rc;
 }
 
-void qf_sd_start_writing(int fd, uint64_t from, uint64_t n)
-{
-	/* Only a hint: the sync finds the errors. */
-	(void)sync_file_range(
-	    fd, (off64_t)from, (off64_t)n, SYNC_FILE_RANGE_WRITE);
-}
-
 int qf_sd_write(struct qf_intake *in, const void *p, size_t n, struct qf_err *e)
 {
 	if (qf_write_all(in->message, p, n) < 0)
@@ -290,8 +299,9 @@ int qf_sd_write(struct qf_intake *in, const void *p, size_t n, struct qf_err *e)
 		    in, QF_EWRITE, "can not write a message", e);
 	in->size += n;
 	if (in->size - in->started >= WRITE_AHEAD) {
-		qf_sd_start_writing(
-		    in->message, in->started, in->size - in->started);
+		/* Only a hint: the sync finds the errors. */
+		(void)sync_file_range(in->message, (off64_t)in->started,
+		    (off64_t)(in->size - in->started), SYNC_FILE_RANGE_WRITE);
 		in->started = in->size;
 	}
 	return 0;
@@ -317,7 +327,6 @@ int qf_sd_give_name(
 static int name_message(struct qf_intake *in, struct qf_err *e)
 {
 	char path[QF_SD_PATH];
-	struct stat sb;
 
 	qf_sd_path(path, qf_sd_message_place(in), in->id);
 	if (qf_sd_give_name(in->st, in->message, in->pid, path) < 0)
@@ -327,14 +336,6 @@ static int name_message(struct qf_intake *in, struct qf_err *e)
 	if (in->pid[0] != '\0' && unlinkat(in->st->root, in->pid, 0) < 0)
 		return qf_sd_fail_step(in, QF_EPID, "can not remove a name", e);
 	in->pid[0] = '\0';
-	if (fstatat(in->st->root, path, &sb, AT_SYMLINK_NOFOLLOW) < 0)
-		return qf_sd_fail_step(
-		    in, QF_EMESS, "can not see a message", e);
-	if (sb.st_ino != in->inode)
-		return qf_fail(e, QF_EMESS,
-		    "the file system of %s does not keep inode numbers: it "
-		    "can not hold a queue",
-		    in->st->dir);
 	return 0;
 }
 
@@ -394,8 +395,13 @@ static int open_envelope(struct qf_intake *in, struct qf_err *e)
 		rc = QF_EINTD;
 		open_first_name(in, mode);
 	}
-	if (in->envelope < 0 || qf_sd_dress(in->st, in->envelope, mode) < 0)
-		return qf_sd_fail_step(in, rc, "can not make an envelope", e);
+	if (in->envelope < 0 ||
+	    ((in->dress || in->held) &&
+		qf_sd_dress(in->st, in->envelope, mode) < 0))
+		return qf_sd_fail_step(in, rc,
+		    rc == QF_EINTD ? "can not make an envelope for intd"
+				   : "can not make an envelope for todo",
+		    e);
 	return 0;
 }
 
@@ -439,7 +445,6 @@ int qf_sd_prepare(struct qf_intake *in, const struct qf_envelope *env, long uid,
 	int rc;
 
 	in->held = qf_attrs_get(&env->attrs, "HOLD") != NULL;
-	qf_sd_start_writing(in->message, in->started, 0);
 	if ((in->held && (rc = hold_message(in, e)) < 0) ||
 	    (rc = name_message(in, e)) < 0 ||
 	    (env->attrs.list.n > 0 &&

@@ -31,6 +31,7 @@ struct qf_store {
 	int root; /* QUEUEDIR, O_PATH */
 	int mutex, trigger;
 	bool named; /* unnamed files do not work here: qmail's steps */
+	bool proc;  /* /proc is there to give them names */
 	bool give;  /* files are given to the owner of mess/ */
 	uid_t uid;
 	gid_t gid;
@@ -63,6 +64,7 @@ struct qf_intake {
 	ino_t inode;
 	uint64_t size, started;
 	bool held, in_intd;
+	bool dress; /* files are made with another mode or owner */
 	bool in_mess, in_attr, in_todo; /* names to remove on failure */
 };
 
@@ -108,8 +110,6 @@ enum qf_sd_place qf_sd_message_place(const struct qf_intake *in);
 /* A full disk is QF_EWRITE at every step; else the step says what is wrong. */
 int qf_sd_fail_step(
     const struct qf_intake *in, int rc, const char *what, struct qf_err *e);
-/* Asks for writing to begin; n 0: to the end. */
-void qf_sd_start_writing(int fd, uint64_t from, uint64_t n);
 /* The second name of a file: from its descriptor, or from a first name. */
 int qf_sd_give_name(
     const struct qf_store *st, int fd, const char *first, const char *second);

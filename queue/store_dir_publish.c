@@ -9,41 +9,64 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/base/alloc.h"
 #include "lib/base/syncs.h"
 #include "queue/layout.h"
 
-/* What is waited for at once. */
+/* Descriptors that are waited for at once. */
 struct wait {
-	struct qf_sync *sync;
+	struct qf_sync sync[QF_SYNC_ROUND];
 	struct waited {
-		const char *text; /* of a file; NULL: a folder, open for this */
-		char folder[QF_SD_PATH];
 		const struct qf_intake *in;
-	} * what;
-	size_t n, cap;
-	uint32_t split[QF_SD_NPLACES]; /* a bit for each folder that is there */
+		const char *what; /* NULL: a folder, open for this */
+		enum qf_sd_place place;
+	} of[QF_SYNC_ROUND];
+	size_t n;
+	uint32_t
+	    split[QF_SD_NPLACES]; /* a bit for each folder that was added */
 };
 
-static struct waited *add(
-    struct wait *w, const struct qf_intake *in, int fd, const char *text)
+static int judge(
+    const struct qf_sync *s, const struct waited *of, struct qf_err *e)
 {
-	if (w->n == w->cap) {
-		w->cap = w->cap == 0 ? 8 : w->cap * 2;
-		w->sync = qf_realloc_array(w->sync, w->cap, sizeof *w->sync);
-		w->what = qf_realloc_array(w->what, w->cap, sizeof *w->what);
-	}
-	w->sync[w->n] = (struct qf_sync){.fd = fd};
-	w->what[w->n] = (struct waited){.text = text, .in = in};
-	return &w->what[w->n++];
+	char folder[QF_SD_PATH];
+
+	if (s->error == 0)
+		return 0;
+	errno = s->error;
+	if (of->what != NULL)
+		return qf_sd_fail_step(of->in, QF_EWRITE, of->what, e);
+	qf_sd_folder(folder, of->place, of->in->id);
+	return qf_fail_sys(
+	    e, QF_EWRITE, "can not sync %s/%s", of->in->st->dir, folder);
 }
 
-/* The folder of a place, unless it is there; rc is for one that can not be
- * opened. */
+/* After something else went wrong, with rc < 0, folders are only closed. */
+static int wait_for(struct wait *w, int rc, struct qf_err *e)
+{
+	if (rc == 0)
+		qf_sync_all(w->sync, w->n);
+	for (size_t i = 0; i < w->n; i++) {
+		if (rc == 0)
+			rc = judge(&w->sync[i], &w->of[i], e);
+		if (w->of[i].what == NULL)
+			close(w->sync[i].fd);
+	}
+	w->n = 0;
+	return rc;
+}
+
+static int add(struct wait *w, int fd, struct waited of, struct qf_err *e)
+{
+	w->sync[w->n] = (struct qf_sync){.fd = fd};
+	w->of[w->n++] = of;
+	return w->n == QF_SYNC_ROUND ? wait_for(w, 0, e) : 0;
+}
+
+/* The folder of a place, unless it was; rc is for one that can not be opened.
+ */
 static int add_folder(struct wait *w, const struct qf_intake *in,
     enum qf_sd_place place, int rc, struct qf_err *e)
 {
@@ -61,58 +84,39 @@ static int add_folder(struct wait *w, const struct qf_intake *in,
 	if (fd < 0)
 		return qf_fail_sys(
 		    e, rc, "can not open %s/%s", in->st->dir, folder);
-	memcpy(add(w, in, fd, NULL)->folder, folder, sizeof folder);
-	return 0;
+	return add(w, fd, (struct waited){.in = in, .place = place}, e);
 }
 
-static void add_files(struct wait *w, const struct qf_intake *in)
+static int add_files(
+    struct wait *w, const struct qf_intake *in, struct qf_err *e)
 {
+	int rc;
+
 	if (in->st->set->sync == QF_SYNC_NONE)
-		return;
-	add(w, in, in->message, "can not sync a message");
-	add(w, in, in->envelope, "can not sync an envelope");
-	if (in->attrs >= 0)
-		add(w, in, in->attrs, "can not sync attributes");
-}
-
-static int judge(
-    const struct qf_sync *s, const struct waited *what, struct qf_err *e)
-{
-	if (s->error == 0)
 		return 0;
-	errno = s->error;
-	if (what->text != NULL)
-		return qf_sd_fail_step(what->in, QF_EWRITE, what->text, e);
-	return qf_fail_sys(e, QF_EWRITE, "can not sync %s/%s",
-	    what->in->st->dir, what->folder);
-}
-
-/* A wait that could not be put together, with rc < 0, is only taken apart. */
-static int wait_for(struct wait *w, int rc, struct qf_err *e)
-{
-	if (rc == 0)
-		qf_sync_all(w->sync, w->n);
-	for (size_t i = 0; i < w->n; i++) {
-		if (rc == 0)
-			rc = judge(&w->sync[i], &w->what[i], e);
-		if (w->what[i].text == NULL)
-			close(w->sync[i].fd);
-	}
-	free(w->sync);
-	free(w->what);
-	return rc;
+	if ((rc = add(w, in->message,
+		 (struct waited){.in = in, .what = "can not sync a message"},
+		 e)) < 0 ||
+	    (rc = add(w, in->envelope,
+		 (struct waited){.in = in, .what = "can not sync an envelope"},
+		 e)) < 0 ||
+	    in->attrs < 0)
+		return rc;
+	return add(w, in->attrs,
+	    (struct waited){.in = in, .what = "can not sync attributes"}, e);
 }
 
 /* All that the names in todo/ will stand for. */
 static int sync_all(struct qf_intake **in, size_t n, struct qf_err *e)
 {
-	struct wait w = {0};
+	struct wait w = {.n = 0};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		add_files(&w, in[i]);
-		rc = add_folder(
-		    &w, in[i], qf_sd_message_place(in[i]), QF_EMESS, e);
+		rc = add_files(&w, in[i], e);
+		if (rc == 0)
+			rc = add_folder(
+			    &w, in[i], qf_sd_message_place(in[i]), QF_EMESS, e);
 		if (rc == 0 && in[i]->in_attr)
 			rc = add_folder(&w, in[i], QF_SD_ATTR, QF_EWRITE, e);
 	}
@@ -135,7 +139,7 @@ static int name_envelope(struct qf_intake *in, struct qf_err *e)
 
 static int name_all(struct qf_intake **in, size_t n, struct qf_err *e)
 {
-	struct wait w = {0};
+	struct wait w = {.n = 0};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++)

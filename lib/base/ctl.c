@@ -34,7 +34,7 @@ int qf_ctl_open(struct qf_ctl *c, const char *path, struct qf_err *e)
 	struct stat st;
 
 	*c = (struct qf_ctl)QF_CTL_NONE;
-	c->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	c->fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->fd < 0 || fstat(c->fd, &st) < 0) {
 		qf_fail_sys(e, QF_ECONF, "control directory %s", path);
 		qf_ctl_close(c);

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 enum {
-	THREADS = 7,        /* beside the caller's */
-	STACK_SIZE = 32768, /* fsync() needs next to nothing */
+	THREADS = QF_SYNC_ROUND - 1, /* beside the caller's */
+	STACK_SIZE = 32768,          /* fsync() needs next to nothing */
 };
 
 /* A static stack saves each thread two mappings. */
@@ -56,7 +56,7 @@ static void sync_some(struct qf_sync *v, size_t n)
 void qf_sync_all(struct qf_sync *v, size_t n)
 {
 	while (n > 0) {
-		size_t some = n < THREADS + 1 ? n : THREADS + 1;
+		size_t some = n < QF_SYNC_ROUND ? n : QF_SYNC_ROUND;
 
 		sync_some(v, some);
 		v += some;

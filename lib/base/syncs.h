@@ -8,14 +8,18 @@
 
 #include <stddef.h>
 
+enum {
+	QF_SYNC_ROUND = 8 /* that many wait at a time */
+};
+
 struct qf_sync {
 	int fd;
 	int error; /* out: errno of fsync(2), or 0 */
 };
 
-/* fsync(2) of each, once, up to eight of them at a time: returns when all have
- * ended. Where there can be no further thread they follow each other. One call
- * at a time. */
+/* fsync(2) of each, once, some of them at a time: returns when all have ended.
+ * Where there can be no further thread they follow each other. One call at a
+ * time. */
 void qf_sync_all(struct qf_sync *v, size_t n);
 
 #endif

@@ -13,10 +13,19 @@
 static const int bug_signals[] = {
     SIGILL, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS};
 
+static volatile sig_atomic_t committed;
+static bool held; /* by qf_qqguard_hold() */
+
 static void die_late(int sig)
 {
 	(void)sig;
-	_exit(52);
+	if (!committed)
+		_exit(52);
+}
+
+void qf_qqguard_commit(void)
+{
+	committed = 1;
 }
 
 static void die_of_bug(int sig)
@@ -42,6 +51,8 @@ static void hear_clock(void)
 	sigset_t late;
 
 	signal(SIGALRM, die_late);
+	if (held)
+		return;
 	sigemptyset(&late);
 	sigaddset(&late, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &late, NULL);
@@ -87,23 +98,27 @@ int qf_qqguard_start(struct qf_err *e)
 
 	set_bug_signals(die_of_bug);
 	/* Errors of writing come as errors. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	if (!held) {
+		signal(SIGPIPE, SIG_IGN);
+		signal(SIGXFSZ, SIG_IGN);
+	}
 	hear_clock();
 	start_clock((unsigned)seconds);
 	return rc;
 }
 
-void qf_qqguard_ignore(void)
+/* Blocked, they wait for ever: one call for all, in the place of one each. */
+void qf_qqguard_hold(void)
 {
-	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGVTALRM,
+	static const int waiting[] = {SIGHUP, SIGINT, SIGQUIT, SIGVTALRM,
 	    SIGPROF, SIGXCPU, SIGXFSZ, SIGPIPE};
-	sigset_t none;
+	sigset_t mask;
 
-	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-		signal(ignored[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&mask);
+	for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++)
+		sigaddset(&mask, waiting[i]);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	held = true;
 }
 
 void qf_qqguard_stop(void)

@@ -23,8 +23,12 @@ int qf_qqguard_start(struct qf_err *e);
 /* The clock alone, for a program that must be quick. */
 int qf_qqguard_clock(struct qf_err *e);
 /* For a program that writes a message: one that is half read is none, so what
- * asks politely to end waits until it is whole. Nothing is blocked. */
-void qf_qqguard_ignore(void);
+ * asks politely to end waits until it is whole. Nothing else is blocked. To be
+ * called first. */
+void qf_qqguard_hold(void);
+/* The clock must not turn what is queued into a failure: from here on it does
+ * nothing. */
+void qf_qqguard_commit(void);
 /* Without clock, and with default signals for bugs: for a child that is to die
  * of them. */
 void qf_qqguard_stop(void);

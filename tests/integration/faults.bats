@@ -12,6 +12,8 @@ setup() {
 	skip_under_valgrind "thousands of runs"
 	make_world
 	make_send_world
+	# A static program takes no library before its own.
+	SBIN=$QF_BUILDDIR/tests/stage-dynamic${QF_SBINDIR-}
 	export SBIN PROTOCOLS CODES=$QF_SRCDIR/lib/mail/exitcodes.tbl
 	export FAULT_SO=$QF_BUILDDIR/tests/lib/.libs/fault.so
 	export MESSAGE=$BATS_TEST_TMPDIR/m ENVELOPE=$BATS_TEST_TMPDIR/e

@@ -459,7 +459,7 @@ one file 53
 	rmdir "$QUEUEDIR/todo"
 	QFRONT_LOG=stderr "$SBIN/qfront-queue" 0<msg 1<envl 2>log || :
 	[[ $(wc -l <log) == 1 ]]
-	grep -q "error: message not queued .*$QUEUEDIR/todo" log
+	grep -q "error: message not queued .* for todo in $QUEUEDIR: " log
 	QFRONT_LOG=syslog "$SBIN/qfront-queue" 0<msg 1<envl 2>log || :
 	[[ ! -s log ]]
 	"$SBIN/qfront-queue" 0<msg 1<envl 2>log || :

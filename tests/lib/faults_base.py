@@ -41,12 +41,6 @@ def kill_children():
         return
 
 
-def client():
-    """The front end that loads a fault: the installed one may be static."""
-    twin = os.environ["SBIN"] + "/.qfront-dynamic"
-    return twin if os.path.exists(twin) else os.environ["SBIN"] + "/qfront"
-
-
 def run(argv, env, files, program=None):
     """Exit code or -signal, once all processes have ended. files: descriptor
     -> (path, flags)."""

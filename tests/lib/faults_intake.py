@@ -5,7 +5,7 @@ import re
 
 import dkim
 
-from faults_base import HARMLESS, MAKE, READ, Queue, client, read_file, \
+from faults_base import HARMLESS, MAKE, READ, Queue, read_file, \
     run, write_file
 
 
@@ -43,8 +43,7 @@ class Intake:
     def attempt(self, env):
         return run([os.environ["SBIN"] + "/qfront"], dict(self.env, **env),
                    {0: (os.environ["MESSAGE"], READ),
-                    1: (os.environ["ENVELOPE"], READ), 2: (self.log, MAKE)},
-                   client())
+                    1: (os.environ["ENVELOPE"], READ), 2: (self.log, MAKE)})
 
     def whole(self, files):
         """What is wrong with the only message, or None."""

@@ -3,7 +3,7 @@
 import os
 import re
 
-from faults_base import HARMLESS, MAKE, READ, Queue, client, read_file, run
+from faults_base import HARMLESS, MAKE, READ, Queue, read_file, run
 from faults_intake import temporary_codes
 
 # Recipient, what stands on top of its message, and where it belongs.
@@ -34,8 +34,7 @@ class Split:
     def attempt(self, env):
         return run([os.environ["SBIN"] + "/qfront"], dict(self.env, **env),
                    {0: (os.environ["MESSAGE"], READ),
-                    1: (self.envelope, READ), 2: (self.log, MAKE)},
-                   client())
+                    1: (self.envelope, READ), 2: (self.log, MAKE)})
 
     def read(self, name):
         return read_file(os.path.join(self.queue.path, name))

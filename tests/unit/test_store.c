@@ -107,8 +107,7 @@ static void test_open_codes(void **state)
 	static const struct {
 		const char *folder;
 		int rc;
-	} t[] = {{"pid", QF_EPID}, {"mess", QF_EMESS}, {"intd", QF_EINTD},
-	    {"todo", QF_ETODO}};
+	} t[] = {{"pid", QF_EPID}, {"intd", QF_EINTD}};
 	struct qf_store *st = NULL;
 	struct qf_err e = {0};
 	char path[128];
