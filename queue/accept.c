@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
 #include "lib/mail/qqguard.h"
@@ -91,8 +92,8 @@ static int take(struct qf_store *st, const struct qf_accept *a,
 	struct qf_buf received = QF_BUF_INIT;
 	int rc;
 
-	/* Before there is a file: looking up the user may end the process. */
-	qf_received_now(&received, a->uid, a->pid);
+	qf_received_format(
+	    &received, a->origin, a->uid, a->pid, qf_clock_wall());
 	if ((rc = store->begin(st, &g->in, e)) == 0 &&
 	    (rc = copy_message(a, g, &received, e)) == 0)
 		rc = read_envelope(a, g, e);

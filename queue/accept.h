@@ -5,6 +5,7 @@
 #ifndef QF_QUEUE_ACCEPT_H
 #define QF_QUEUE_ACCEPT_H
 
+#include "queue/origins.h"
 #include "queue/store.h"
 
 struct qf_accept_group {
@@ -19,6 +20,7 @@ struct qf_accept {
 	size_t n;
 	uid_t uid; /* who hands it over, and his process */
 	long pid;
+	enum qf_origin origin;
 	bool shared; /* the offsets are somebody else's: they stay */
 	/* Asked before what is written becomes visible; may be NULL. False:
 	 * nobody wants it any more, and nothing is queued. */

@@ -61,10 +61,24 @@ static int name_fds(struct qf_accept *a, bool groups, struct qf_err *e)
 	return 0;
 }
 
+static int queue(struct qf_accept *a, const struct qf_queue_settings *settings,
+    struct qf_err *e)
+{
+	struct qf_store *st = NULL;
+	int rc = qf_store_dir.open(
+	    &st, qf_dir(QF_DIR_QUEUE), QF_STORE_INTAKE, &settings->store, e);
+
+	if (rc < 0)
+		return rc;
+	a->origin = qf_origins_find(&settings->origins, a->uid);
+	rc = qf_accept_all(st, a, e);
+	qf_store_dir.close(&st);
+	return rc;
+}
+
 static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 {
-	struct qf_queue_settings settings;
-	struct qf_store *st = NULL;
+	struct qf_queue_settings settings = {0};
 	int rc = name_fds(a, groups, e);
 
 	if (rc < 0)
@@ -74,13 +88,10 @@ static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 		qf_open_std();
 	a->uid = getuid();
 	a->pid = (long)getpid();
-	if ((rc = qf_qqguard_start(e)) < 0 ||
-	    (rc = qf_queue_settings_load(&settings, e)) < 0 ||
-	    (rc = qf_store_dir.open(&st, qf_dir(QF_DIR_QUEUE), QF_STORE_INTAKE,
-		 &settings.store, e)) < 0)
-		return rc;
-	rc = qf_accept_all(st, a, e);
-	qf_store_dir.close(&st);
+	if ((rc = qf_qqguard_start(e)) == 0 &&
+	    (rc = qf_queue_settings_load(&settings, e)) == 0)
+		rc = queue(a, &settings, e);
+	qf_queue_settings_free(&settings);
 	if (rc < 0)
 		return rc;
 	/* Too little memory to log it is no reason to say it failed. */

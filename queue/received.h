@@ -11,13 +11,10 @@
 #include <sys/types.h>
 
 #include "lib/base/buf.h"
+#include "queue/origins.h"
 
-/* Appends it. The account is the name of uid, or NULL when it has none: those
- * of qmail say where the message is from, any other is `by uid N`. */
-void qf_received_format(
-    struct qf_buf *out, uid_t uid, const char *account, long pid, int64_t now);
-
-/* The same for a message that uid hands to process pid now. */
-void qf_received_now(struct qf_buf *out, uid_t uid, long pid);
+/* Appends it, for a message that uid handed to process pid. */
+void qf_received_format(struct qf_buf *out, enum qf_origin origin, uid_t uid,
+    long pid, int64_t now);
 
 #endif

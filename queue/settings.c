@@ -59,21 +59,34 @@ static int read_sync(enum qf_store_sync *out, const char *text,
 	    ctl->path, text);
 }
 
+/* The new ones in the place of the old, if they are any good. */
+static int take(
+    struct qf_queue_settings *s, struct qf_queue_settings *new, int rc)
+{
+	if (rc == 0) {
+		qf_queue_settings_free(s);
+		*s = *new;
+	} else {
+		qf_queue_settings_free(new);
+	}
+	return rc;
+}
+
 int qf_queue_settings_read(
     struct qf_queue_settings *s, const struct qf_ctl *ctl, struct qf_err *e)
 {
-	enum qf_store_sync sync = QF_SYNC_FULL;
+	struct qf_queue_settings new = {0};
 	struct values v = {0};
 	int rc = qf_ctl_load(ctl, items, &v, e);
 
 	if (rc == 0)
-		rc = read_sync(&sync, v.sync, ctl, e);
-	if (rc == 0)
-		s->store = (struct qf_store_settings){.sync = sync,
-		    .free_bytes = (uint64_t)v.minfree,
-		    .free_inodes = (uint64_t)v.mininodes};
+		rc = read_sync(&new.store.sync, v.sync, ctl, e);
+	new.store.free_bytes = (uint64_t)v.minfree;
+	new.store.free_inodes = (uint64_t)v.mininodes;
 	qf_ctl_unload(items, &v);
-	return rc;
+	if (rc == 0)
+		rc = qf_origins_load(&new.origins, ctl, e);
+	return take(s, &new, rc);
 }
 
 /* indimail's variable. */
@@ -100,7 +113,7 @@ static int read_files(struct qf_queue_settings *s, struct qf_err *e)
 	if (rc < 0 && e->sys == ENOENT) {
 		s->store = (struct qf_store_settings){
 		    .free_bytes = FREE_BYTES, .free_inodes = FREE_INODES};
-		return 0;
+		return qf_origins_load(&s->origins, NULL, e);
 	}
 	if (rc == 0)
 		rc = qf_queue_settings_read(s, &ctl, e);
@@ -115,7 +128,11 @@ int qf_queue_settings_load(struct qf_queue_settings *s, struct qf_err *e)
 
 	if (rc == 0)
 		rc = read_variable(&new, e);
-	if (rc == 0)
-		*s = new;
-	return rc;
+	return take(s, &new, rc);
+}
+
+void qf_queue_settings_free(struct qf_queue_settings *s)
+{
+	qf_origins_free(&s->origins);
+	*s = (struct qf_queue_settings){0};
 }

@@ -5,17 +5,21 @@
 #define QF_QUEUE_SETTINGS_H
 
 #include "lib/base/ctl.h"
+#include "queue/origins.h"
 #include "queue/store.h"
 
 struct qf_queue_settings {
 	struct qf_store_settings store;
+	struct qf_origins origins;
 };
 
 /* From CONTROLDIR, and MIN_FREE from the environment; without a CONTROLDIR
- * the defaults. QF_ECONF leaves *s as it was. */
+ * the defaults. What an earlier load left is freed; start with zeros. QF_ECONF
+ * leaves *s as it was. */
 int qf_queue_settings_load(struct qf_queue_settings *s, struct qf_err *e);
 /* From this one, without the environment. */
 int qf_queue_settings_read(
     struct qf_queue_settings *s, const struct qf_ctl *ctl, struct qf_err *e);
+void qf_queue_settings_free(struct qf_queue_settings *s);
 
 #endif

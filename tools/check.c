@@ -139,15 +139,17 @@ static void check_users(const struct qf_ctl *ctl, struct qf_problems *p)
 static void check_queue_settings(
     const struct qf_ctl *ctl, struct qf_problems *p)
 {
-	struct qf_queue_settings settings;
+	struct qf_queue_settings settings = {0};
 	struct qf_err e;
 
-	if (qf_queue_settings_read(&settings, ctl, &e) < 0)
+	if (qf_queue_settings_read(&settings, ctl, &e) < 0 ||
+	    qf_origins_check(ctl, &e) < 0)
 		qf_problem_err(p, &e);
 	else if (settings.store.sync != QF_SYNC_FULL)
 		printf("%s/sync: a loss of power may take mail that was "
 		       "accepted\n",
 		    ctl->path);
+	qf_queue_settings_free(&settings);
 }
 
 /* The sender's own check, which prints its problems itself. */

@@ -39,7 +39,7 @@ static void control(const char *name, const char *text)
 
 static void loads(enum qf_store_sync sync, uint64_t bytes, uint64_t inodes)
 {
-	struct qf_queue_settings s;
+	struct qf_queue_settings s = {0};
 	struct qf_err e;
 
 	if (qf_queue_settings_load(&s, &e) != 0)
@@ -47,6 +47,7 @@ static void loads(enum qf_store_sync sync, uint64_t bytes, uint64_t inodes)
 	assert_int_equal(s.store.sync, sync);
 	assert_int_equal(s.store.free_bytes, bytes);
 	assert_int_equal(s.store.free_inodes, inodes);
+	qf_queue_settings_free(&s);
 }
 
 static void is_refused(const char *part)

@@ -1,36 +1,60 @@
 #include "queue/received.h"
 
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
 #include "tests/unit/unit.h"
 
-#include "lib/base/clock.h"
+/* The user database of this test, in the place of the C library's. */
+static int questions;
+
+struct passwd *getpwuid(uid_t uid)
+{
+	static const struct {
+		uid_t uid;
+		const char *name;
+	} users[] = {{7790, "alias"}, {7791, "qmaild"}, {7796, "qmails"},
+	    {33, "www-data"}, {1000, "joe"}};
+	static struct passwd found;
+	static char name[32];
+
+	questions++;
+	for (size_t i = 0; i < UNIT_COUNT(users); i++) {
+		if (users[i].uid != uid)
+			continue;
+		snprintf(name, sizeof name, "%s", users[i].name);
+		found.pw_name = name;
+		found.pw_uid = uid;
+		return &found;
+	}
+	return NULL;
+}
 
 /* The golden bytes: qmail-queue's for each of its accounts, a day of one
  * figure, and a leap day. */
 static void test_format(void **state)
 {
 	static const struct {
+		enum qf_origin origin;
 		uid_t uid;
-		const char *account;
 		long pid;
 		int64_t now;
 		const char *want;
 	} t[] = {
-	    {1000, "joe", 4711, 1793869507,
+	    {QF_ORIGIN_USER, 1000, 4711, 1793869507,
 		"Received: (qmail 4711 invoked by uid 1000); "
 		"5 Nov 2026 09:05:07 -0000\n"},
-	    {1000, NULL, 4711, 1793869507,
-		"Received: (qmail 4711 invoked by uid 1000); "
-		"5 Nov 2026 09:05:07 -0000\n"},
-	    {7790, "alias", 1, 1709164800,
+	    {QF_ORIGIN_ALIAS, 7790, 1, 1709164800,
 		"Received: (qmail 1 invoked by alias); "
 		"29 Feb 2024 00:00:00 -0000\n"},
-	    {7791, "qmaild", 4194304, 1735689599,
+	    {QF_ORIGIN_NETWORK, 7791, 4194304, 1735689599,
 		"Received: (qmail 4194304 invoked from network); "
 		"31 Dec 2024 23:59:59 -0000\n"},
-	    {7796, "qmails", 2, 0,
+	    {QF_ORIGIN_BOUNCE, 7796, 2, 0,
 		"Received: (qmail 2 invoked for bounce); "
 		"1 Jan 1970 00:00:00 -0000\n"},
-	    {4294967294u, "qmail", 2, 0,
+	    {QF_ORIGIN_USER, 4294967294u, 2, 0,
 		"Received: (qmail 2 invoked by uid 4294967294); "
 		"1 Jan 1970 00:00:00 -0000\n"},
 	};
@@ -40,40 +64,79 @@ static void test_format(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
 		qf_buf_reset(&b);
 		qf_received_format(
-		    &b, t[i].uid, t[i].account, t[i].pid, t[i].now);
+		    &b, t[i].origin, t[i].uid, t[i].pid, t[i].now);
 		assert_string_equal(b.s, t[i].want);
 		assert_int_equal(b.len, strlen(t[i].want));
 	}
 	qf_buf_free(&b);
 }
 
-static int64_t fake_clock(int which)
+/* What the file `users` says, its text being this; NULL: there is none. */
+static void load(struct qf_origins *o, const char *text)
 {
-	return which == 'w' ? 1793869507 : 0;
+	char dir[] = "/tmp/qfront-test-XXXXXX", file[64];
+	struct qf_ctl ctl;
+	struct qf_err e;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof file, "%s/users", dir);
+	if (text != NULL) {
+		umask(022);
+		f = fopen(file, "w");
+		assert_non_null(f);
+		fputs(text, f);
+		fclose(f);
+	}
+	assert_int_equal(qf_ctl_open(&ctl, dir, &e), 0);
+	if (qf_origins_load(o, &ctl, &e) < 0)
+		fail_msg("%s", e.text);
+	qf_ctl_close(&ctl);
+	unlink(file);
+	rmdir(dir);
 }
 
-static void test_now(void **state)
+static void expect(const struct qf_origins *o, uid_t uid, enum qf_origin want,
+    int most_questions)
 {
-	struct qf_buf b = QF_BUF_INIT;
-	char want[128];
+	questions = 0;
+	assert_int_equal(qf_origins_find(o, uid), want);
+	assert_true(questions <= most_questions);
+}
+
+static void test_origins(void **state)
+{
+	struct qf_origins o;
 
 	(void)state;
-	snprintf(want, sizeof want,
-	    "Received: (qmail %ld invoked by uid 4200000000); "
-	    "5 Nov 2026 09:05:07 -0000\n",
-	    (long)getpid());
-	qf_clock_source(fake_clock);
-	qf_received_now(&b, 4200000000u, (long)getpid());
-	qf_clock_source(NULL);
-	assert_string_equal(b.s, want);
-	qf_buf_free(&b);
+	assert_int_equal(qf_origins_load(&o, NULL, NULL), 0);
+	expect(&o, 7790, QF_ORIGIN_ALIAS, 1);
+	expect(&o, 7791, QF_ORIGIN_NETWORK, 1);
+	expect(&o, 7796, QF_ORIGIN_BOUNCE, 1);
+	expect(&o, 1000, QF_ORIGIN_USER, 1);
+	expect(&o, 5, QF_ORIGIN_USER, 1);
+	qf_origins_free(&o);
+	load(&o, "network www-data 8\nnetwork 9\n");
+	expect(&o, 7790, QF_ORIGIN_ALIAS, 1);
+	expect(&o, 7791, QF_ORIGIN_USER, 1);
+	expect(&o, 33, QF_ORIGIN_NETWORK, 1);
+	expect(&o, 8, QF_ORIGIN_NETWORK, 0);
+	expect(&o, 9, QF_ORIGIN_NETWORK, 0);
+	qf_origins_free(&o);
+	load(&o, "bounce 3\nnetwork 2 3\nalias 1\n");
+	expect(&o, 1, QF_ORIGIN_ALIAS, 0);
+	expect(&o, 2, QF_ORIGIN_NETWORK, 0);
+	expect(&o, 3, QF_ORIGIN_NETWORK, 0);
+	expect(&o, 7790, QF_ORIGIN_USER, 0);
+	expect(&o, 4294967294u, QF_ORIGIN_USER, 0);
+	qf_origins_free(&o);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_format),
-	    cmocka_unit_test(test_now),
+	    cmocka_unit_test(test_origins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
