@@ -193,7 +193,51 @@ give_queue_to_user() {
 	expect 54 "$SBIN/qfront-queue" 0<msg 1>written
 	expect 54 "$SBIN/qfront-queue" 0<./ 1<envl
 	expect 54 "$SBIN/qfront-queue" 0<msg 1<./
+	expect 54 "$SBIN/qfront-queue" 0<msg 1</dev/null
+	# One description for both: the message has used up the envelope.
+	expect 54 bash -c '"$@" 0<envl 1<&0' - "$SBIN/qfront-queue"
 	expect 0 "$SBIN/qfront-queue" 0<msg 1<envl 2>&-
+}
+
+@test "descriptors of every kind that can be read" {
+	expect 0 "$SBIN/qfront-queue" 0<>msg 1<>envl
+	tail -n +2 "$(mess_file "$(only_id)")" | cmp - msg
+	empty_queue
+	cat >odd.py <<-'END'
+		"""Queues a message from a terminal, or one on a socket pair."""
+		import os, socket, subprocess, sys, tty
+		a, b = os.openpty() if sys.argv[1] == "tty" else [
+		    s.detach() for s in socket.socketpair()]
+		if sys.argv[1] == "tty":
+		    tty.setraw(b)
+		    new = tty.tcgetattr(b)
+		    new[3] |= tty.ICANON
+		    tty.tcsetattr(b, tty.TCSANOW, new)
+		    os.write(a, open("msg", "rb").read() + b"\4")
+		else:
+		    os.write(a, open("msg", "rb").read())
+		    socket.socket(fileno=os.dup(a)).shutdown(socket.SHUT_WR)
+		sys.exit(subprocess.call(sys.argv[2:], stdin=b,
+		                         stdout=open("envl", "rb")))
+	END
+	for kind in tty socket; do
+		expect 0 "$PYTHON" odd.py $kind "$SBIN/qfront-queue"
+		tail -n +2 "$(mess_file "$(only_id)")" | cmp - msg
+		empty_queue
+	done
+}
+
+@test "both descriptors are read to their ends" {
+	mkfifo env.fifo
+	{
+		cat envl
+		head -c 300000 /dev/zero
+		echo written >rest
+	} >env.fifo 3>&- &
+	writer=$!
+	expect 0 queue msg env.fifo
+	wait "$writer"
+	[[ $(<rest) == written ]]
 }
 
 @test "a folder that is missing is 61 to 66" {
@@ -336,8 +380,10 @@ one file 53
 	tail -n +2 "$(mess_file "$id")" | cmp - msg
 }
 
-@test "100,000 recipients" {
-	seq -f 'r%.0f@y.example' 100000 >rcpts
+@test "a million recipients" {
+	n=1000000
+	[[ -z ${QF_VALGRIND-} ]] || n=20000
+	seq -f 'r%.0f@y.example' $n >rcpts
 	{
 		printf 'Fs@x.example\0'
 		sed 's/^/T/' rcpts | tr '\n' '\0'
@@ -346,6 +392,19 @@ one file 53
 	expect 0 queue msg many
 	tr '\0' '\n' <"$QUEUEDIR/todo/$(only_id)" | sed -n 's/^T//p' |
 		cmp - rcpts
+}
+
+@test "too little memory is 51" {
+	skip_under_valgrind "valgrind has memory of its own"
+	skip_under_sanitizers "the sanitizers have memory of their own"
+	{
+		printf 'Fs@x.example\0'
+		head -c 20000000 /dev/zero | tr '\0' T |
+			fold -w 900 | tr '\n' '\0'
+		printf '\0\0'
+	} >many
+	expect 51 bash -c 'ulimit -v 16000; exec "$@" 0<msg 1<many' - \
+		"$SBIN/qfront-queue"
 }
 
 @test "50 MB take less than 16 MB of memory" {
@@ -386,11 +445,14 @@ one file 53
 }
 
 @test "the surroundings do not matter" {
-	umask 777
-	expect 0 queue msg envl
-	umask 022
-	[[ $(stat -c %a "$(mess_file "$(only_id)")") == 644 ]]
-	empty_queue
+	for mask in 777 077 000; do
+		umask $mask
+		expect 0 queue msg envl
+		umask 022
+		[[ $(stat -c %a "$(mess_file "$(only_id)")") == 644 ]]
+		[[ $(stat -c %a "$QUEUEDIR/todo/$(only_id)") == 644 ]]
+		empty_queue
+	done
 	# A folder that is gone, arguments, a descriptor that leaks in.
 	mkdir gone
 	cat >elsewhere <<-'SCRIPT'
@@ -446,7 +508,7 @@ one file 53
 @test "signals that kill leave nothing" {
 	skip_under_sanitizers "the sanitizers catch signals"
 	skip_under_valgrind "valgrind catches signals"
-	for pair in TERM:143 KILL:137 SEGV:81 ABRT:81 BUS:81 FPE:81 ILL:81 \
+	for pair in TERM:143 TRAP:133 USR1:138 KILL:137 SEGV:81 ABRT:81 BUS:81 FPE:81 ILL:81 \
 		SYS:81; do
 		start_slow
 		kill -"${pair%:*}" "$pid"
