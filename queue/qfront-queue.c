@@ -61,8 +61,8 @@ static int name_fds(struct qf_accept *a, bool groups, struct qf_err *e)
 	return 0;
 }
 
-static int queue(struct qf_accept *a, const struct qf_queue_settings *settings,
-    struct qf_err *e)
+static int queue(
+    struct qf_accept *a, struct qf_queue_settings *settings, struct qf_err *e)
 {
 	struct qf_store *st = NULL;
 	int rc = qf_store_dir.open(
@@ -71,6 +71,7 @@ static int queue(struct qf_accept *a, const struct qf_queue_settings *settings,
 	if (rc < 0)
 		return rc;
 	a->origin = qf_origins_find(&settings->origins, a->uid);
+	qf_queue_settings_heed(settings, a->origin);
 	rc = qf_accept_all(st, a, e);
 	qf_store_dir.close(&st);
 	return rc;

@@ -56,7 +56,7 @@ static void answer_client(int client)
 }
 
 static struct qf_storeres carry_out(
-    struct qf_store *st, const struct qf_origins *origins, struct request *r)
+    struct qf_store *st, struct qf_queue_settings *settings, struct request *r)
 {
 	struct qf_storeres result = {.size = sizeof result};
 	int client = r->head.client ? r->fds[0] : -1;
@@ -68,7 +68,8 @@ static struct qf_storeres carry_out(
 	qf_accept_init(&a, r->head.groups);
 	a.uid = (uid_t)r->head.uid;
 	a.pid = (long)r->head.pid;
-	a.origin = qf_origins_find(origins, a.uid);
+	a.origin = qf_origins_find(&settings->origins, a.uid);
+	qf_queue_settings_heed(settings, a.origin);
 	a.shared = true;
 	a.wanted = is_wanted;
 	a.arg = &client;
@@ -109,7 +110,7 @@ static struct qf_storeres commit(struct qf_store **st, struct request *r)
 		result.code = qf_qqcode_of_error(e.rc);
 		return result;
 	}
-	result = carry_out(*st, &settings.origins, r);
+	result = carry_out(*st, &settings, r);
 	if (result.code != 0)
 		qf_store_dir.close(st);
 	return result;

@@ -131,6 +131,12 @@ int qf_queue_settings_load(struct qf_queue_settings *s, struct qf_err *e)
 	return take(s, &new, rc);
 }
 
+void qf_queue_settings_heed(struct qf_queue_settings *s, enum qf_origin from)
+{
+	if (from == QF_ORIGIN_BOUNCE)
+		s->store.free_bytes = s->store.free_inodes = 0;
+}
+
 void qf_queue_settings_free(struct qf_queue_settings *s)
 {
 	qf_origins_free(&s->origins);

@@ -20,6 +20,9 @@ int qf_queue_settings_load(struct qf_queue_settings *s, struct qf_err *e);
 /* From this one, without the environment. */
 int qf_queue_settings_read(
     struct qf_queue_settings *s, const struct qf_ctl *ctl, struct qf_err *e);
+/* For a message of this origin: what must stay free is there for bounces, or
+ * a full queue could not tell anybody that it did not deliver. */
+void qf_queue_settings_heed(struct qf_queue_settings *s, enum qf_origin from);
 void qf_queue_settings_free(struct qf_queue_settings *s);
 
 #endif

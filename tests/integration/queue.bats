@@ -351,6 +351,10 @@ one file 53
 	control minfree 9223372036854775807
 	expect 0 env MIN_FREE=0 "$SBIN/qfront-queue" 0<msg 1<envl
 	empty_queue
+	control users "bounce $(id -u)"
+	expect 0 queue msg envl
+	empty_queue
+	control users
 	expect 55 env MIN_FREE=1k "$SBIN/qfront-queue" 0<msg 1<envl
 	control sync perhaps
 	QFRONT_LOG=stderr expect 55 queue msg envl 2>log
