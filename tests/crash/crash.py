@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+"""Records what the queue's programs do to the disk, and looks at every disk
+that a power cut could leave (README.md).
+
+usage: crash.py [--wide] [--leave-out-syncs] [--queue-program FILE]
+                [--scenario NAME]... [--seed N] [--jobs N] FOLDER
+       crash.py --list
+
+  --wide             more of everything; takes minutes
+  --leave-out-syncs  of what was recorded of the intake each sync is ignored
+                     in turn: each must be missed
+  --queue-program    instead of the installed qfront-queue
+
+SBIN names the folder of the programs; FOLDER, which must not be there, is for
+scratch. Prints a line for each scenario, and what is wrong; exits 1 if
+anything is.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import re
+import sys
+import time
+
+import disk
+import judge
+import revive
+import scenarios
+
+SMALL = disk.Limits(k=3, full=256, sample=20), 12
+WIDE = disk.Limits(k=3, full=4096, sample=1000), 150
+# Findings that are printed of one scenario.
+SHOWN = 3
+
+
+class Finding:
+    def __init__(self, tree, complaints):
+        self.tree, self.complaints = tree, complaints
+
+    def text(self, log, name):
+        missing = self.tree.missing(log)
+        lines = ["%s: WRONG: %s" % (name, "; ".join(self.complaints))]
+        lines.append("  the power goes after step %d of %d%s" % (
+            self.tree.cut, len(log.steps), ":" if self.tree.cut else ""))
+        for at in range(max(0, self.tree.cut - 3), self.tree.cut):
+            lines.append("    %d: %s" % (at + 1, log.steps[at].text))
+        lines.append("  not on the disk:" if missing else
+                     "  everything before it is on the disk")
+        for op, variant in missing:
+            lines.append("    %d: %s%s" % (
+                op.at + 1, op.text, op.describe(variant)))
+        lines.append("  " + (
+            "a journaling file system may leave this" if self.tree.ordered
+            else "only a file system that reorders names may leave this"))
+        return "\n".join(lines)
+
+
+def learn(known, fact, judged, world):
+    """What is known after a fact."""
+    word, *names = fact.split()
+    if word == "taken":
+        known.taken.update(names)
+    elif word == "give-up":
+        known.given_up.update(names)
+    elif word == "release":
+        known.released.update(names)
+    elif word == "served":
+        head, _, message = scenarios.read(names[0]).partition(b"\n\n")
+        mail = judged.whole(message)
+        if mail is None:
+            raise RuntimeError("a damaged message was delivered: " + names[0])
+        known.served.update((mail.name, r) for r in head.split(b"\n")[1:])
+
+
+class Check:
+    """All disks of one log."""
+
+    def __init__(self, world, limits, seed):
+        self.world, self.limits, self.seed = world, limits, seed
+        self.log = world.recorder.log
+        self.judged = judge.Judge(world.mails())
+
+    def known_at(self):
+        """At each cut."""
+        known = judge.Known()
+        known.taken.update(self.world.at_first)
+        known.served.update(self.world.served_at_first)
+        yield known
+        for step in self.log.steps:
+            if isinstance(step, disk.Fact):
+                learn(known, step.what, self.judged, self.world)
+            yield known
+
+    def run(self, without=None):
+        """Sets built, checked, remains, findings, interesting. Without a sync
+        only what is new is looked at, up to the first finding."""
+        self.built = self.checked = self.remains = self.wrong = 0
+        self.findings, self.interesting = {}, {}
+        at_cut, at = self.known_at(), -1
+        self.log.set_syncs(without)
+        for self.built, tree in disk.disks(
+                self.log, self.limits, self.seed,
+                without.at + 1 if without else 0):
+            while at < tree.cut:
+                known, at = next(at_cut), at + 1
+            complaints, delivery = self.judged.judge(tree.files, known,
+                                                     tree.ordered)
+            self.checked += 1
+            self.remains += delivery.remains > 0
+            if complaints:
+                self.wrong += 1
+                self.keep(Finding(tree, complaints))
+                if without:
+                    return
+            else:
+                self.interest(tree, delivery)
+
+    def keep(self, finding):
+        """Of each kind the one that misses least."""
+        kind = tuple(sorted({re.sub(r"\d+|: .*", "", text)
+                             for text in finding.complaints}))
+        size = not finding.tree.ordered, len(finding.tree.missing(self.log))
+        if kind not in self.findings or size < self.findings[kind][0]:
+            self.findings[kind] = size, finding
+
+    def interest(self, tree, delivery):
+        """One of each kind that a sender has to do with."""
+        kind = (frozenset(tree.files),
+                tuple(sorted((m.name, r) for m, r in delivery.due)),
+                tuple(sorted(m.name for m, _ in delivery.failed)))
+        self.interesting.setdefault(kind, (tree, delivery))
+
+    def revive(self, count, reviver):
+        """Runs the sender on some; texts of what is wrong."""
+        some = list(self.interesting.values())
+        random.Random(self.seed).shuffle(some)
+        self.revived = some[:count]
+        for tree, delivery in self.revived:
+            wrong = reviver.run(tree, delivery, self.judged)
+            if wrong:
+                self.wrong += 1
+                self.keep(Finding(tree, wrong))
+
+    def texts(self, name):
+        found = sorted(self.findings.values(), key=lambda f: f[0])
+        texts = [f.text(self.log, name) for _, f in found[:SHOWN]]
+        if len(found) > SHOWN:
+            texts.append("%s: and %d more kinds" % (
+                name, len(found) - SHOWN))
+        return texts
+
+
+def record(name, options):
+    world = scenarios.World(os.path.join(options.folder, name),
+                            options.sbin, options.queue_program)
+    scenarios.WIDE[name](world)
+    world.recorder.check()
+    return world
+
+
+def try_scenario(task):
+    """(text, whether it is good, disks, operations)"""
+    name, options = task
+    begun = time.monotonic()
+    world = record(name, options)
+    limits, count = WIDE if options.wide else SMALL
+    check = Check(world, limits, options.seed)
+    check.run()
+    check.revive(count, revive.Reviver(
+        os.path.join(options.folder, name, "revived"), options.sbin))
+    log = check.log
+    lines = ["%s: %d operations, %d syncs, %d disks of %d combinations, "
+             "%d revived, %d wrong%s; %.1f s" % (
+                 name, log.count_ops(), len(log.syncs()), check.checked,
+                 check.built, len(check.revived), check.wrong,
+                 ", %d with remains of what is gone" % check.remains
+                 if check.remains else "", time.monotonic() - begun)]
+    return ("\n".join(lines + check.texts(name)), check.wrong == 0,
+            check.checked, log.count_ops())
+
+
+def try_syncs(task):
+    """The same without one sync after the other."""
+    name, options = task
+    world = record(name, options)
+    check = Check(world, (WIDE if options.wide else SMALL)[0], options.seed)
+    lines, good = [], True
+    for sync in check.log.syncs():
+        check.run(without=sync)
+        good = good and check.wrong > 0
+        lines.append("%s: without %s: %s" % (name, sync.text, "caught" if
+                                             check.wrong else "NOT MISSED"))
+        for _, finding in check.findings.values():
+            lines.append("    " + "; ".join(finding.complaints))
+    return "\n".join(lines), good, check.checked, check.log.count_ops()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        usage=__doc__.partition("usage: ")[2].partition("\n\n")[0])
+    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--leave-out-syncs", action="store_true")
+    parser.add_argument("--queue-program")
+    parser.add_argument("--scenario", action="append",
+                        choices=scenarios.WIDE)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("folder", nargs="?")
+    options = parser.parse_args()
+    if options.folder is None and not options.list:
+        parser.error("which folder?")
+    return options
+
+
+def main():
+    options = arguments()
+    names = options.scenario or (
+        scenarios.SYNCS if options.leave_out_syncs else
+        scenarios.WIDE if options.wide else scenarios.SMALL)
+    if options.list:
+        print("\n".join(names))
+        return 0
+    options.sbin = os.environ["SBIN"]
+    options.folder = os.path.realpath(options.folder)
+    os.makedirs(options.folder)
+    work = try_syncs if options.leave_out_syncs else try_scenario
+    all_good, disks, operations = True, 0, 0
+    with multiprocessing.Pool(options.jobs) as pool:
+        for text, good, checked, ops in pool.imap(
+                work, [(name, options) for name in names]):
+            print(text, flush=True)
+            all_good = all_good and good
+            disks, operations = disks + checked, operations + ops
+    print("%d scenarios, %d operations recorded, %d disks checked: %s" % (
+        len(names), operations, disks, "good" if all_good else "WRONG"))
+    return 0 if all_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
