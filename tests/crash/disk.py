@@ -266,6 +266,9 @@ class Cut:
                 time = op.value if choice.get(op.at, 1) else time or STALE
         return File(inode, data, time)
 
+    def combinations(self):
+        return count(self.open)
+
     def choices(self, limits, rng):
         """(choice, ordered): what may become of the open operations. First
         those of a file system with a journal, which keeps the order of all
@@ -281,10 +284,7 @@ class Cut:
             first.update(dict.fromkeys(names[n:], 0))
             for variants in flips(writes, 1, limits.k, limits.full):
                 yield {**first, **variants}, True
-        product = 1
-        for op in self.open:
-            product *= len(op.variants)
-        if product <= limits.full:
+        if self.combinations() <= limits.full:
             for variants in itertools.product(
                     *(range(len(op.variants)) for op in self.open)):
                 yield dict(zip(ats, variants)), False
@@ -304,13 +304,18 @@ def put(names, cell, inode):
         names[cell] = inode
 
 
-def flips(ops, base, k, full):
-    """All applied (base 1) or none (0), but for up to k operations; with few
-    of them all that there is."""
+def count(ops):
+    """How many combinations there are."""
     product = 1
     for op in ops:
         product *= len(op.variants)
-    if product <= full:
+    return product
+
+
+def flips(ops, base, k, full):
+    """All applied (base 1) or none (0), but for up to k operations; with few
+    of them all that there is."""
+    if count(ops) <= full:
         for variants in itertools.product(
                 *(range(len(op.variants)) for op in ops)):
             yield {op.at: v for op, v in zip(ops, variants)}
@@ -338,13 +343,22 @@ def disks(log, limits, seed=0, first=0):
     """Each tree once for all that is known when the power goes, after that
     many steps or more. Returns (built, Disk) pairs, built being how many there
     were so far."""
-    built, seen = 0, set()
+    built, seen, all_tried = 0, set(), False
     for at in range(first, len(log.steps) + 1):
-        if at and isinstance(log.steps[at - 1], Fact):
+        step = log.steps[at - 1] if at > first else None
+        # After a sync there is less, and after an operation what is without
+        # it, as it was before.
+        if isinstance(step, Sync) and all_tried:
+            continue
+        if not isinstance(step, (Sync, Op)):
             seen = set()
         cut = log.cut(at)
+        all_tried = cut.combinations() <= limits.full
+        new = step.at if isinstance(step, Op) else None
         for choice, ordered in cut.choices(limits, random.Random(
                 "%d/%d" % (seed, at))):
+            if choice.get(new) == 0:
+                continue
             built += 1
             disk = cut.disk(choice, ordered)
             key = frozenset((path, f.inode.ident, f.data, f.time)

@@ -51,7 +51,7 @@ ERRORS = {
     "bind": ["EADDRINUSE"],
     "close": ["EIO"],
     "connect": ["ETIMEDOUT"],
-    "create": ["EMFILE", "ENOSPC"],
+    "create": ["EMFILE", "ENOSPC", "EDQUOT"],
     "dup": ["EBUSY"],
     "exec": ["ENOMEM"],
     "faccess": ["EIO"],
@@ -69,7 +69,7 @@ ERRORS = {
     "ftruncate": ["EIO"],
     "futimens": ["EIO"],
     "getsockopt": ["ENOBUFS"],
-    "link": ["EEXIST", "ENOSPC"],
+    "link": ["EEXIST", "ENOSPC", "EDQUOT"],
     "lseek": ["EIO"],
     "malloc": ["ENOMEM"],
     "memfd": ["EMFILE"],
@@ -92,7 +92,7 @@ ERRORS = {
     "stat": ["EIO"],
     "thread": ["EAGAIN"],
     "unlink": ["EIO"],
-    "write": ["ENOSPC", "EINTR", "short"],
+    "write": ["ENOSPC", "EDQUOT", "EINTR", "short"],
 }
 # With --sparse: up to this one every malloc() is tried, then ever fewer.
 SPARSE = 32
