@@ -144,7 +144,7 @@ class File:
 class Disk:
     """A tree that may be found: path -> File, and how it came about."""
 
-    __slots__ = ("files", "folders", "cut", "choice", "ordered")
+    __slots__ = ("files", "cut", "choice", "ordered")
 
     def missing(self, log):
         """The operations that are not there, or not whole."""
@@ -173,6 +173,12 @@ class Log:
         if isinstance(step, TimeOp):
             step.inode.time_ops.append(step)
 
+    def files_at_first(self):
+        """Without the folders, which stay, and what is in lock/."""
+        return {cell: inode for cell, inode in self.names.items()
+                if not self.inodes[inode].folder and
+                self.inodes[cell[0]].path != "lock/"}
+
     def syncs(self):
         return [s for s in self.steps if isinstance(s, Sync)]
 
@@ -200,7 +206,7 @@ class Cut:
         self.open = [op for op in self.ops
                      if log.kept_at.get(op.at, NEVER) >= at]
         self.is_open = {op.at for op in self.open}
-        self.base = dict(log.names)
+        self.base = log.files_at_first()
         self.later = []  # open operations on names, and their cells
         for op in self.ops:
             if not isinstance(op, NameOp):
@@ -230,15 +236,11 @@ class Cut:
             if choice[op.at]:
                 for cell, inode in cells:
                     put(names, cell, inode)
-        d.files, d.folders = {}, set()
+        d.files = {}
         inodes = self.log.inodes
         for (folder, name), inode in names.items():
             path = self.path_of(inodes[folder], names)
-            if path is None:
-                continue
-            if inodes[inode].folder:
-                d.folders.add(path + name)
-            else:
+            if path is not None and not inodes[inode].folder:
                 d.files[path + name] = self.file(inodes[inode], choice)
         return d
 

@@ -32,10 +32,11 @@ class Known:
     """What somebody knows. taken: those whose client saw exit code 0.
     served: (mail, recipient) that a server has taken over. given_up: those
     that a person, or a limit, may delete now. released: those that may be
-    queued now. aliens: whole messages of other senders."""
+    queued now. recorded: those of served that the sender wrote down before
+    it ended."""
 
     def __init__(self):
-        self.taken, self.served = set(), set()
+        self.taken, self.served, self.recorded = set(), set(), set()
         self.given_up, self.released = set(), set()
 
 
@@ -176,6 +177,11 @@ class Judge:
         if mail.held and mail.name not in self.known.released:
             self.wrong.append("%s: %s is queued, nobody released it" % (
                 what, mail.name))
+        for rcpt in pending:
+            if (mail.name, rcpt) in self.known.recorded and \
+                    not self.done_with(mail):
+                self.wrong.append("%s: %s would be delivered to %s again" % (
+                    what, mail.name, rcpt.decode()))
         found = self.found.setdefault(mail.name, Found())
         found.pending.update(pending)
         found.noted.update(noted)

@@ -160,9 +160,11 @@ class World:
         self.run('exec "$SBIN/qfront-send" --once')
 
     def on_exit(self, process, code):
-        """A client of qfront-queue has its answer."""
-        if code != 0 or not process.program or \
-                process.program[0] != self.program:
+        """A client of qfront-queue has its answer, or a sender has written
+        down what it did."""
+        if code == 0 and process.program[:1] == [self.sbin + "/qfront-send"]:
+            return "recorded"
+        if code != 0 or process.program[:1] != [self.program]:
             return None
         first = 3 if "--groups" in process.program else 0
         count = int(process.program[2]) if first else 1
@@ -368,7 +370,7 @@ def writer_and_sender(w):
 
 def long_day(w):
     """Much of all of it, with one message after the other."""
-    for n in range(4):
+    for n in range(2):
         w.mail("a%d" % n, "r1", "defer", "fail%d" % n)
         w.mail("b%d" % n, "r1", attrs=HOLD)
         w.accept("a%d" % n, "b%d" % n)
@@ -405,6 +407,22 @@ WIDE = {
     "writer-and-sender": writer_and_sender,
     "long-day": long_day,
 }
-# Of these each sync is left out in turn.
-SYNCS = ("intake", "intake-attributes", "intake-held", "intake-named",
-         "intake-large", "groups", "older-queue", "older-queue-attributes")
+# Of these each sync is left out in turn. What matches may be of no use there:
+# without marks a delivery is repeated, which is allowed until the sender ends,
+# and at its end the time of the next attempt is synced with them; of a move
+# the sync of one folder is enough; modes are not modelled.
+NONE = "$."
+SYNCS = {
+    "intake": NONE,
+    "intake-attributes": NONE,
+    "intake-held": NONE,
+    "intake-named": NONE,
+    "intake-large": NONE,
+    "groups": NONE,
+    "older-queue": NONE,
+    "older-queue-attributes": NONE,
+    "defer": r":remote/\d+/\d+\)",
+    "fail": r":remote/\d+/\d+\)|:todo\)",
+    "expire-settled": r":remote/\d+/\d+\)",
+    "release": r":hold/|:todo\)",
+}
