@@ -104,12 +104,52 @@ def split(text):
     return args
 
 
-def parse(path, first):
+class Renumber:
+    """As if a message had got another number: that of an earlier one. A file
+    system may give a number again at once, or not for a long time."""
+
+    def __init__(self, new, old, split):
+        self.new, self.old = new, old
+        names = "mess", "hold", "attr", "info", "local", "remote"
+        new_folder, old_folder = "/%d" % (new % split), "/%d" % (old % split)
+        self.pairs = [(tohex(new), tohex(old)),
+                      ("st_ino=%d," % new, "st_ino=%d," % old),
+                      (tohex("%s/%d" % (new_folder, old)),
+                       tohex("%s/%d" % (old_folder, old)))]
+        self.pairs += [('"%s"' % tohex(name + new_folder),
+                        '"%s"' % tohex(name + old_folder)) for name in names]
+
+    def change(self, line):
+        for new, old in self.pairs:
+            line = line.replace(new, old)
+        return line
+
+
+def tohex(text):
+    return "".join("\\x%02x" % b for b in str(text).encode())
+
+
+def numbers(path):
+    """Of the messages that a queue program made, in order."""
+    found = []
+    with open(path, encoding="latin-1", newline="\n") as trace:
+        for line in trace:
+            stat = re.search(r'newfstatat\(\d+, "((?:\\x..)*)"', line)
+            name = unhex('"%s"' % stat[1]).decode("latin-1") if stat else ""
+            match = re.fullmatch(r"mess/\d+/(\d+)", name)
+            if match and int(match[1]) not in found:
+                found.append(int(match[1]))
+    return found
+
+
+def parse(path, first, renumber=()):
     """Calls and exits in the order of their start. Lines are counted from
     first on."""
     found, open_calls = [], {}
     with open(path, encoding="latin-1", newline="\n") as trace:
         for at, line in enumerate(trace, first):
+            for one in renumber:
+                line = one.change(line)
             pid, text = LINE.fullmatch(line.rstrip("\n")).groups()
             pid = int(pid)
             if text.startswith("+++ "):

@@ -173,6 +173,9 @@ class Judge:
         if mail is None:
             return
         self.compare(what, mail, sender, pending, done, bool(todo))
+        if not set(noted) <= set(mail.rcpts):
+            self.wrong.append("%s: %s has notes of another message: %r" % (
+                what, mail.name, noted))
         self.attributes(number, m, mail, m.get("mess"))
         if mail.held and mail.name not in self.known.released:
             self.wrong.append("%s: %s is queued, nobody released it" % (

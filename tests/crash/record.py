@@ -5,6 +5,7 @@ which file below the queue each call is about. At the end the tree that it
 has in mind must be the tree that is there (check()).
 """
 
+import json
 import os
 import re
 import stat
@@ -55,6 +56,7 @@ class Recorder:
         self.live = {}       # ident of a file -> its bytes now
         self.processes = {}
         self.at = 0          # how far the traces go
+        self.renumber = []   # calls.Renumber: for what is read from now on
         self.snapshot("", self.top, {})
         self.log.names = dict(self.names)
 
@@ -97,7 +99,7 @@ class Recorder:
                 path = os.path.join(base, name)
                 if stat.S_ISREG(os.lstat(path).st_mode):
                     with open(path, "rb") as f:
-                        there[os.path.relpath(path, self.root)] = f.read()
+                        there[self.as_read(path)] = f.read()
         mine = self.tree()
         wrong = sorted(p for p in set(there) | set(mine)
                        if there.get(p) != mine.get(p))
@@ -105,13 +107,21 @@ class Recorder:
             raise calls.Unreadable("the trace missed what happened to: " +
                                    " ".join(wrong))
 
+    def as_read(self, path):
+        """What the traces call a file that is there."""
+        rel = os.path.relpath(path, self.root)
+        for one in self.renumber:
+            rel = json.loads(one.change('"%s"' % calls.tohex(rel)).replace(
+                "\\x", "\\u00"))
+        return rel
+
     # Reading a trace.
 
     def read(self, path, cwd):
         """Adds what one run of calls.trace() did."""
         self.processes, self.cwd = {}, cwd
         events = []
-        for call in calls.parse(path, self.at):
+        for call in calls.parse(path, self.at, self.renumber):
             events.append((call.start, 0, call))
             if isinstance(call, calls.Call):
                 events.append((call.end, 1, call))

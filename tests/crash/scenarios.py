@@ -139,8 +139,10 @@ class World:
             self.untraced(self.command(name))
             self.at_first.add(name)
 
-    def run(self, command, want=0, inject=None):
-        """Under the recorder, which starts with the first one."""
+    def run(self, command, want=0, inject=None, number=None):
+        """Under the recorder, which starts with the first one. number: as if
+        the message that comes in had got it. Returns the number of the last
+        message that came in."""
         if self.recorder is None:
             self.recorder = record.Recorder(self.queue, self.env["TOLD"],
                                             self.on_exit)
@@ -148,10 +150,15 @@ class World:
         out = "%s/trace.%d" % (self.folder, self.runs)
         code = calls.trace(self.shell(command), self.folder, self.env, out,
                            inject)
+        mine = calls.numbers(out)
+        if number is not None:
+            self.recorder.renumber.append(
+                calls.Renumber(mine[-1], number, judge.SPLIT))
         self.recorder.read(out, self.folder)
         if code != want:
             raise RuntimeError("exit code %d instead of %d: %s\n%s" % (
                 code, want, command, read(self.folder + "/log").decode()))
+        return mine[-1] if mine else None
 
     def accept(self, *names):
         self.run(self.command(*names))
@@ -259,6 +266,26 @@ def older_queue_attributes(w):
     w.untraced("rm -r queue/attr")
     w.mail("a", "r1", attrs=ROUTE)
     w.accept("a")
+
+
+def folders_of_others(w):
+    """Somebody else has just made the folders, and not synced them: a writer
+    at the same time does so, on an older queue."""
+    w.untraced("rm -r queue/hold")
+    w.mail("a", "r1", attrs=HOLD)
+    w.run("cd queue; mkdir hold; cd hold; n=0; while [ $n -lt %d ]; "
+          "do mkdir $n; n=$((n + 1)); done" % judge.SPLIT)
+    w.accept("a")
+
+
+def number_again(w):
+    """A message gets the number of one that failed and is gone."""
+    w.mail("a", "fail1")
+    w.mail("b", "r2", "defer")
+    number = w.run(w.command("a"))
+    w.send()
+    w.run(w.command("b"), number=number)
+    w.send()
 
 
 def refused(w):
@@ -402,11 +429,19 @@ SMALL = {
 }
 WIDE = {
     **SMALL,
+    "folders-of-others": folders_of_others,
+    "number-again": number_again,
     "intake-many-recipients": intake_many_recipients,
     "two-writers": two_writers,
     "writer-and-sender": writer_and_sender,
     "long-day": long_day,
 }
+# What is not promised where a file system reorders names of several folders: a
+# folder that was just made by somebody else may be gone, with what was synced
+# in it; and where such a file system gives a number again at once, what an
+# earlier message with it had may come back (README.md). Only what a journal
+# may leave counts there.
+IN_ORDER = ("folders-of-others", "number-again")
 # Of these each sync is left out in turn. What matches may be of no use there:
 # without marks a delivery is repeated, which is allowed until the sender ends,
 # and at its end the time of the next attempt is synced with them; of a move
