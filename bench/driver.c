@@ -12,9 +12,13 @@
  *	--least     with so many messages at least, each
  *	--warmup    messages before that, each, that do not count
  *	--size      bytes of a message
+ *	--feed 1    descriptor 0 gets all, as nullmailer-queue wants it: the
+ *	            sender, the recipient, an empty line, the message;
+ *	--feed 2    the message alone, as sendmail does
  *	--code      the exit code to expect
  *	--trace 1   one message: prints how many system calls the program made,
  *	            from the exec on, and the most memory that it had, in KiB
+ *	--trace 2   the memory, and the microseconds that it took
  *
  * Each caller is a process. All begin together and go on until the time is
  * over, and with at least so many messages. Standard output gets a line for
@@ -38,6 +42,17 @@
 #include <unistd.h>
 
 enum {
+	FEED_QMAIL,
+	FEED_NULLMAILER,
+	FEED_MESSAGE
+};
+
+enum {
+	TRACE_CALLS = 1,
+	TRACE_TIME
+};
+
+enum {
 	CHUNK = 1024,       /* of qmail.h */
 	TIMES_MAX = 1000000 /* messages of one caller */
 };
@@ -49,7 +64,7 @@ struct account {
 };
 
 static struct settings {
-	unsigned long callers, ms, least, warmup, size, code, trace;
+	unsigned long callers, ms, least, warmup, size, code, feed, trace;
 	char **program;
 } set = {.callers = 1, .least = 1, .size = 4096};
 
@@ -62,12 +77,14 @@ static const struct option {
     {"--least", &set.least},
     {"--warmup", &set.warmup},
     {"--size", &set.size},
+    {"--feed", &set.feed},
     {"--code", &set.code},
     {"--trace", &set.trace},
 };
 
 static char *message;
 static const char envelope[] = "Fsender@bench.example\0Trcpt@else.example\0";
+static const char lines[] = "sender@bench.example\nrcpt@else.example\n\n";
 
 __attribute__((format(printf, 1, 2))) static _Noreturn void die(
     const char *format, ...)
@@ -134,10 +151,10 @@ static void put(int fd, const char *p, size_t n)
 	}
 }
 
-/* In the child of a vfork. */
+/* In the child of a vfork. Without an envelope, descriptor 1 is the log. */
 static _Noreturn void become_program(int msg, int env)
 {
-	if (dup2(msg, 0) < 0 || dup2(env, 1) < 0)
+	if (dup2(msg, 0) < 0 || dup2(env < 0 ? 2 : env, 1) < 0)
 		_exit(120);
 	if (set.trace && ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(120);
@@ -165,12 +182,20 @@ static int await(pid_t pid)
 	return status;
 }
 
-/* Starts the program: msg[1] and env[1] write to it. */
+static void close_if(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Starts the program: msg[1] and env[1] write to it, env where it takes one. */
 static pid_t start_program(int msg[2], int env[2])
 {
 	pid_t pid;
 
-	if (pipe2(msg, O_CLOEXEC) < 0 || pipe2(env, O_CLOEXEC) < 0)
+	env[0] = env[1] = -1;
+	if (pipe2(msg, O_CLOEXEC) < 0 ||
+	    (set.feed == FEED_QMAIL && pipe2(env, O_CLOEXEC) < 0))
 		die("pipe: %s", strerror(errno));
 	pid = vfork();
 	if (pid == 0)
@@ -178,14 +203,18 @@ static pid_t start_program(int msg[2], int env[2])
 	if (pid < 0)
 		die("vfork: %s", strerror(errno));
 	close(msg[0]);
-	close(env[0]);
+	close_if(env[0]);
 	return pid;
 }
 
 static void feed(int msg, int env)
 {
+	if (set.feed == FEED_NULLMAILER)
+		put(msg, lines, sizeof lines - 1);
 	put(msg, message, set.size);
 	close(msg);
+	if (env < 0)
+		return;
 	put(env, envelope, sizeof envelope);
 	close(env);
 }
@@ -296,6 +325,8 @@ static void trace_program(void)
 {
 	const long events =
 	    PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC;
+	int go_on = set.trace == TRACE_CALLS ? PTRACE_SYSCALL : PTRACE_CONT;
+	uint64_t start = now_us();
 	unsigned long stops = 0, kib = 0;
 	int msg[2], env[2], status;
 	pid_t pid, feeder;
@@ -310,7 +341,7 @@ static void trace_program(void)
 		_exit(0);
 	}
 	close(msg[1]);
-	close(env[1]);
+	close_if(env[1]);
 	status = await(pid);
 	if (!WIFSTOPPED(status) ||
 	    ptrace(PTRACE_SETOPTIONS, pid, NULL, events) < 0)
@@ -326,14 +357,18 @@ static void trace_program(void)
 			kib = peak_of(pid);
 		if (sig == SIGTRAP || sig == (SIGTRAP | 0x80))
 			sig = 0;
-		if (ptrace(PTRACE_SYSCALL, pid, NULL, (long)sig) < 0)
+		if (ptrace(go_on, pid, NULL, (long)sig) < 0)
 			die("%s: %s", set.program[0], strerror(errno));
 		status = await(pid);
 	}
 	expect(status);
+	if (set.trace == TRACE_TIME)
+		printf("us %llu peak %lu\n",
+		    (unsigned long long)(now_us() - start), kib);
+	else
+		/* The last call has no end; execve, the first, was not seen. */
+		printf("calls %lu peak %lu\n", (stops + 1) / 2 + 1, kib);
 	await(feeder);
-	/* The last call has no end; the first one, execve, was not seen. */
-	printf("calls %lu peak %lu\n", (stops + 1) / 2 + 1, kib);
 }
 
 static unsigned long number(const char *option, const char *s)

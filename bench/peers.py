@@ -44,8 +44,9 @@ class Command:
     argv: list
     environment: dict
     # What the command reads. "qmail": the message on descriptor 0 and the
-    # envelope on 1. "nullmailer": on 0 the sender, the recipients, a line each,
-    # an empty line, the message. "message": that on 0, alone. "": nothing.
+    # envelope on 1. "nullmailer": on 0 the sender and the recipients, a line
+    # each, an empty line, the message. "message": that on 0, alone. "":
+    # nothing.
     takes: str
 
 
@@ -391,6 +392,11 @@ class PostfixSmtpd(Postfix):
         return [self.program("smtp-source"), "-M", "bench.example",
                 "-s", str(callers), "-m", str(messages), "-l", str(size),
                 "-f", SENDER, "-t", RECIPIENT, f"127.0.0.1:{self.port}"]
+
+    def pids(self):
+        """The processes of its group."""
+        return [int(word) for word in run(
+            ["pgrep", "-g", str(self._master.pid)]).stdout.split()]
 
     def stop(self):
         if self._master is None:

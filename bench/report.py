@@ -7,18 +7,26 @@ import subprocess
 
 
 class Batch:
-    """One run of the driver: its callers' messages."""
+    """Messages of some callers: the microseconds of each, where they are
+    known, and of all together."""
 
-    def __init__(self, lines):
-        self.times = []
+    def __init__(self, messages, us, times):
+        self.times = times
+        # Until the last one is done. What some callers would have gained by
+        # being served first is no throughput.
+        self.rate = messages * 1e6 / us
+        self.messages = messages
+
+    @classmethod
+    def of_lines(cls, lines):
+        """From one run of the driver."""
+        times = []
         last = 0
         for row in lines:
             _, us, *each = (int(word) for word in row.split())
-            self.times += each
+            times += each
             last = max(last, us)
-        # Until the last one is done. What some callers would have gained by
-        # being served first is no throughput.
-        self.rate = len(self.times) * 1e6 / last
+        return cls(len(times), last, times)
 
     def median(self):
         return statistics.median(self.times)
@@ -26,6 +34,8 @@ class Batch:
 
 def percentile(times, part):
     """Of sorted times: the least that so many do not exceed."""
+    if not times:
+        return None
     return times[max(0, -(-len(times) * part // 100) - 1)]
 
 
@@ -38,12 +48,12 @@ def ratio(ours, theirs, value):
 def record(batches):
     times = sorted(t for batch in batches for t in batch.times)
     return {
-        "messages": len(times),
+        "messages": sum(b.messages for b in batches),
         "rate": round(statistics.median(b.rate for b in batches), 1),
         "p50": percentile(times, 50),
         "p90": percentile(times, 90),
         "p99": percentile(times, 99),
-        "max": times[-1],
+        "max": percentile(times, 100),
     }
 
 
@@ -74,56 +84,74 @@ def size_name(size):
     return f"{size} bytes"
 
 
-def times_text(value):
-    return "" if value is None else f"{value:.2f}"
+def cell(value, digits=None):
+    if value is None:
+        return ""
+    return value if digits is None else f"{value:.{digits}f}"
 
 
-COLUMNS = (
-    ("", "<14", lambda r: f"{r['filter']} {r['way']}"),
-    ("msg/s", ">9", lambda r: f"{r['rate']:.1f}"),
-    ("p50 us", ">9", lambda r: r["p50"]),
-    ("p90 us", ">9", lambda r: r["p90"]),
-    ("p99 us", ">9", lambda r: r["p99"]),
-    ("max us", ">9", lambda r: r["max"]),
-    ("x floor", ">9", lambda r: times_text(r["vs_floor"])),
-    ("x cold", ">9", lambda r: times_text(r["vs_cold"])),
-    ("x exec", ">9", lambda r: times_text(r["vs_exec"])),
-    ("messages", ">10", lambda r: r["messages"]),
-)
+def columns(first, ratios):
+    """Heading, format and cell of each column: first is that of the row's
+    name, ratios are headings and the fields of the records."""
+    return (
+        first,
+        ("msg/s", ">9", lambda r: cell(r["rate"], 1)),
+        ("p50 us", ">9", lambda r: cell(r["p50"])),
+        ("p90 us", ">9", lambda r: cell(r["p90"])),
+        ("p99 us", ">9", lambda r: cell(r["p99"])),
+        ("max us", ">9", lambda r: cell(r["max"])),
+        *((f"x {name}", f">{max(9, len(name) + 4)}",
+           lambda r, field=field: cell(r[field], 2))
+          for name, field in ratios),
+        ("messages", ">10", lambda r: cell(r["messages"])),
+    )
 
 
-def line(cells):
-    return "".join(f"{cell:{c[1]}}" for c, cell in zip(COLUMNS, cells)).rstrip()
+def table(title, head, rows):
+    """head: the columns."""
+    def line(cells):
+        return "".join(
+            f"{c:{h[1]}}" for h, c in zip(head, cells)).rstrip()
 
-
-def cell_table(rows):
-    """The rows of one size and number of callers."""
-    head = rows[0]
-    callers = head["callers"]
     yield ""
-    yield (f"{size_name(head['size'])}, {callers} "
-           f"caller{'s' if callers > 1 else ''}, {head['rounds']} rounds")
-    yield line([c[0] for c in COLUMNS])
+    yield title
+    yield line([h[0] for h in head])
     for row in rows:
-        yield line([c[2](row) for c in COLUMNS])
+        yield line([h[2](row) for h in head])
 
 
-def text(result):
+def rows_text(rows, head):
+    """A table for each size and number of callers."""
+    cells = {}
+    for row in rows:
+        cells.setdefault((row["size"], row["callers"]), []).append(row)
+    for (size, callers), some in cells.items():
+        yield from table(
+            f"{size_name(size)}, {callers} caller"
+            f"{'s' if callers > 1 else ''}, {some[0]['rounds']} rounds",
+            head, some)
+
+
+def head_text(result):
     o = result["origin"]
     yield (f"qfront {o['commit']}{' with changes' if o['changed'] else ''} "
            f"of {o['date']}, {o['cpus']} CPUs, {o['kernel']} {o['machine']}, "
            f"seed {result['seed']}")
     if result["quick"]:
         yield "Quick: these numbers mean nothing."
-    cells = {}
-    for row in result["rows"]:
-        cells.setdefault((row["size"], row["callers"]), []).append(row)
-    for rows in cells.values():
-        yield from cell_table(rows)
+
+
+def target(name, value, limit, met):
+    """met: of a value that was measured, is it good? None: no target."""
+    return {"name": name, "value": value, "limit": limit,
+            "met": None if value is None or met is None else met(value)}
+
+
+def targets_text(result):
     yield ""
-    for target in result["targets"]:
-        value = target["value"]
-        met = {True: "met", False: "NOT MET", None: ""}[target["met"]]
-        yield (f"{target['name']}: "
+    for t in result["targets"]:
+        value = t["value"]
+        met = {True: "met", False: "NOT MET", None: ""}[t["met"]]
+        yield (f"{t['name']}: "
                f"{'not measured' if value is None else value} "
-               f"(target {target['limit']}) {met}").rstrip()
+               f"(target {t['limit']}) {met}").rstrip()

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import time
 
 PATIENCE = 120  # seconds after which something has failed
 
@@ -37,22 +38,26 @@ class Places:
         self.compat = stage + need("QF_LIBEXECDIR") + "/qfront/compat"
         self.driver = build + "/bench/driver"
         self.noop = build + "/bench/noop"
+        self.preload = build + "/bench/preload"
+        self.build = build
         self.qfront = self.sbin + "/qfront"
 
 
 class World:
-    def __init__(self, places):
+    def __init__(self, places, folder=None, quick=False):
+        """All of it is made in this folder, else in that of TMPDIR."""
+        self.quick = quick
         self.places = places
-        self._folder = tempfile.TemporaryDirectory(prefix="qfront-bench-")
-        self.top = self._folder.name
+        self._folder = tempfile.TemporaryDirectory(prefix="qfront-bench-",
+                                                   dir=folder)
+        self.top = os.path.abspath(self._folder.name)
+        # Others' daemons give up root, and have to find their files.
+        os.chmod(self.top, 0o711)
         self.daemons = {}
         self._processes = []
+        self._closers = []
         self.log = self.path("log")
-        self.queue = self.path("queue")
-        subprocess.run([places.sbin + "/qfrontctl", "queue", "init"],
-                       check=True, stdout=subprocess.DEVNULL,
-                       env=self.environment(CONTROLDIR=self.control("queue"),
-                                            QUEUEDIR=self.queue))
+        self.queue = self.make_queue("queue")
 
     def path(self, name):
         return os.path.join(self.top, name)
@@ -85,6 +90,13 @@ class World:
             check=True, stderr=subprocess.DEVNULL)
         os.chmod(path, 0o600)
 
+    def make_queue(self, name):
+        subprocess.run([self.places.sbin + "/qfrontctl", "queue", "init"],
+                       check=True, stdout=subprocess.DEVNULL,
+                       env=self.environment(CONTROLDIR=self.control("ours"),
+                                            QUEUEDIR=self.path(name)))
+        return self.path(name)
+
     @staticmethod
     def environment(**more):
         """What qmail-smtpd has under tcpserver."""
@@ -109,7 +121,27 @@ class World:
                          f"said:\n{tail}")
         return done.stdout.decode().splitlines()
 
-    # The daemon.
+    def time(self, argv, environment):
+        """The seconds that a command takes."""
+        begin = time.monotonic()
+        with open(self.log, "wb") as log:
+            code = subprocess.run(argv, env=environment, check=False,
+                                  stdout=log, stderr=log).returncode
+        took = time.monotonic() - begin
+        if code != 0:
+            raise Failed(f"{shlex.join(argv)}: exit code {code}:\n" +
+                         read(self.log).decode(errors="replace")[-3000:])
+        return took
+
+    def settle(self):
+        """What was done so far is no work for what comes next."""
+        if not self.quick:
+            subprocess.run(["sync", "-f", self.top], check=True)
+
+    # Daemons.
+
+    def on_close(self, function):
+        self._closers.append(function)
 
     def start_daemon(self, name, control):
         """qfrontd for this control directory: its socket."""
@@ -135,6 +167,8 @@ class World:
         return socket
 
     def close(self):
+        for function in self._closers:
+            function()
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
@@ -156,6 +190,14 @@ def children(pid):
     found = []
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
         found += [int(word) for word in read(path).split()]
+    return found
+
+
+def descendants(pid):
+    """A process and all below it."""
+    found = [pid]
+    for child in children(pid):
+        found += descendants(child)
     return found
 
 

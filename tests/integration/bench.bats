@@ -86,3 +86,95 @@ sys.exit(not eval(sys.argv[2]))' "$1" "$2"
 	[ "$status" -eq 1 ]
 	[[ $output == *"broken"*"exit code 81, expected 0"* ]]
 }
+
+# A cache of packages with a nullmailer-queue that does what this line says.
+fake_nullmailer() {
+	[[ ! -e /usr/sbin/nullmailer-queue ]] || skip "nullmailer is installed"
+	mkdir -p peers/nullmailer/usr/sbin
+	printf '#!/bin/sh\n%s\n' "$1" >peers/nullmailer/usr/sbin/nullmailer-queue
+	chmod +x peers/nullmailer/usr/sbin/nullmailer-queue
+}
+
+@test "queue: every row and every target is there" {
+	fake_nullmailer "cat >\$NULLMAILER_TEST_PREFIX/queue/queue/\$\$"
+	"$QF_SRCDIR/bench/queue" --quick --seed 7 --dir . --peers peers \
+		--depths 10,1000000000000 --json records.json --save . >report
+	cat report
+	cmp report queue.txt
+	cmp records.json queue.json
+	[ "$(grep -c ' callers\?, 2 rounds$' report)" -eq 2 ]
+	for row in floor 'qfront-queue' 'qfront cold' 'qfront warm' \
+		nullmailer-queue; do
+		[ "$(grep -c "^$row  *[0-9.]* .* [0-9]\$" report)" -ge 2 ]
+	done
+	for peer in 'postfix sendmail' 'postfix smtpd'; do
+		grep -q "^$peer" report
+	done
+	grep -q '^1000000000000 queued: not measured: ' report
+	[ "$(grep -c '(target ' report)" -eq 10 ]
+	cat >check.py <<-'END'
+		import json
+		j = json.load(open("records.json"))
+		assert j["quick"] and j["seed"] == 7 and j["filesystem"]
+		assert len(j["rows"]) == 2 * (7 - len(j["missing"]))
+		rows = {(r["name"], r["callers"]): r for r in j["rows"]}
+		assert all(r["messages"] >= 2 * r["callers"] and r["rate"] > 0
+		    for r in j["rows"])
+		assert all(0 < r["p50"] <= r["p90"] <= r["p99"] <= r["max"]
+		    for r in j["rows"] if r["name"] != "postfix smtpd")
+		for n in (1, 3):
+		    assert rows["qfront-queue", n]["vs_nullmailer"] > 0
+		    assert rows["nullmailer-queue", n]["vs_nullmailer"] is None
+		calls = {c["name"]: c for c in j["calls"]}
+		if calls:
+		    own = calls["qfront-queue"]
+		    assert 10 < own["calls"] < 500
+		    assert 0 < own["waits"] <= own["syncs"] < 10
+		    assert calls["floor"]["syncs"] == calls["floor"]["waits"] == 0
+		    assert calls["qfront warm: daemon, 3 callers"]["syncs"] > 0
+		else:
+		    assert j["calls_why_not"]
+		few, many = j["depths"]
+		assert few["depth"] == 10 and few["peak_mib"] > 0
+		assert [a["callers"] for a in few["accept"]] == [1, 3]
+		assert all(a["vs_base"] > 0 for a in few["accept"])
+		assert many["why_not"]
+		assert len(j["targets"]) == 10
+	END
+	"$PYTHON" check.py
+}
+
+@test "queue: syncs that overlap are one wait" {
+	cat >trace <<-'END'
+		7  100.000000 execve("/x", ["x"], 0x7 /* 1 var */) = 0 <0.000300>
+		7  100.001000 fsync(3 <unfinished ...>
+		8  100.002000 fdatasync(4) = 0 (DELAYED) <0.001000>
+		7  100.004000 <... fsync resumed>) = 0 (DELAYED) <0.003000>
+		7  100.005000 fsync(5) = 0 <0.001000>
+		7  100.006000 write(1, "<0.1>", 5) = 5 <0.000100>
+		7  100.007000 exit_group(0) = ?
+		7  100.008000 +++ exited with 0 +++
+	END
+	PYTHONPATH=$QF_SRCDIR/bench PYTHONDONTWRITEBYTECODE=1 "$PYTHON" -c '
+import syscalls
+look = syscalls.read_trace("trace")
+print(look)
+assert look == syscalls.Look(calls=6, syncs=3, waits=2)'
+}
+
+@test "queue: a queue that takes nothing ends it" {
+	fake_nullmailer 'cat >/dev/null'
+	run "$QF_SRCDIR/bench/queue" --quick --dir . --peers peers
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"nullmailer-queue: 0 messages are queued after one"* ]]
+}
+
+@test "queue: a file system in memory is refused" {
+	[[ $(df --output=fstype /dev/shm 2>&1) == *tmpfs* ]] ||
+		skip "/dev/shm is no tmpfs"
+	run "$QF_SRCDIR/bench/queue" --offline --dir /dev/shm
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"nothing is durable"* ]]
+}
