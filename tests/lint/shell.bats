@@ -42,7 +42,8 @@ scripts() {
 @test "scripts that are commands can be executed" {
 	local file
 
-	for file in bench/frontend dev/check dev/deps dev/demo .ci/run; do
+	for file in bench/frontend dev/check dev/deps dev/demo \
+		dev/powercut .ci/run; do
 		[ -x "$file" ]
 	done
 }
