@@ -59,22 +59,22 @@ a_disk() {
 # safe FS: a few cuts in each scenario take nothing from us.
 safe() {
 	needs_disks "$1"
-	cut_power --fs "$1" --cuts 6 --load 8 --json records \
+	cut_power --fs "$1" --cuts 3 --load 8 --json records \
 		--only 'qfront-queue,qfront warm'
 	[ "$status" -eq 0 ]
 	for scenario in idle load delivery; do
 		for name in qfront-queue 'qfront warm'; do
-			grep -qE "^$name +$1 +$scenario +2 +[1-9][0-9]* +0 +0 " \
+			grep -qE "^$name +$1 +$scenario +1 +[1-9][0-9]* +0 +0 " \
 				report
 		done
 	done
 	# The cut is one.
 	grep -qE "^\(no sync\) +$1 +idle +1 +1 +1 " report
-	grep -q '^qfront: of [0-9]* accepted messages 0 lost and 0 corrupt, in 12 cuts$' \
+	grep -q '^qfront: of [0-9]* accepted messages 0 lost and 0 corrupt, in 6 cuts$' \
 		report
 	"$PYTHON" -c 'import json
 rows = json.load(open("records"))["rows"]
-assert sum(r["cuts"] for r in rows if r["scenario"] == "delivery") == 4'
+assert sum(r["cuts"] for r in rows if r["scenario"] == "delivery") == 2'
 	no_disks
 	[ -z "$(find . -name 'qfront-powercut-*')" ]
 }

@@ -39,7 +39,10 @@ class Load:
         self.submit, self.maker = submit, maker
         self.next, self.end = first, first + most
         self.most = most
-        self.begun, self.accepted, self.codes = set(), set(), {}
+        self.begun, self.codes = set(), {}
+        self.accepted = set()  # while there was power
+        self.late = set()      # accepted, but by then it was gone
+        self.power = True
         self.acknowledged = Counter()
         self.lock = threading.Lock()
         self.left = clients
@@ -65,7 +68,8 @@ class Load:
                 with self.lock:
                     self.codes[number] = code
                     if code == 0:
-                        self.accepted.add(number)
+                        (self.accepted if self.power else
+                         self.late).add(number)
                 if code == 0:
                     self.acknowledged.add()
         finally:
@@ -77,8 +81,9 @@ class Load:
         return self.left == 0
 
     def stop(self):
-        """Nobody begins another message."""
+        """The power goes: nobody begins another message."""
         with self.lock:
+            self.power = False
             self.end = self.next
 
     def join(self, patience):

@@ -111,16 +111,18 @@ def without_trace(data):
 class Verdict:
     lost: list = dataclasses.field(default_factory=list)
     corrupt: list = dataclasses.field(default_factory=list)
+    late: list = dataclasses.field(default_factory=list)
     twice: int = 0  # deliveries more than one
     extra: int = 0  # there, though nobody was told so
 
 
 class Judge:
-    """Of one cut: the numbers that clients began, those that they were told
-    to be accepted, and what was delivered before and after it."""
+    """Of one cut: what clients began and were told (load.Load), and what was
+    delivered before and after it."""
 
-    def __init__(self, maker, begun, accepted):
-        self.maker, self.begun, self.accepted = maker, begun, accepted
+    def __init__(self, maker, work):
+        self.maker, self.begun = maker, work.begun
+        self.accepted, self.late = work.accepted, work.late
         self.delivered = collections.defaultdict(collections.Counter)
         self.bounces = collections.Counter()
         self.verdict = Verdict()
@@ -181,7 +183,9 @@ class Judge:
             mail.fate != REFUSED or self.bounces[number] > 0)
         if number in self.accepted and not whole:
             self.verdict.lost.append(number)
-        if number not in self.accepted and whole:
+        if number in self.late and not whole:
+            self.verdict.late.append(number)
+        if number not in self.accepted | self.late and whole:
             self.verdict.extra += 1
         self.verdict.twice += max(
             [0, self.bounces[number] - 1, *(n - 1 for n in got.values())])

@@ -21,6 +21,7 @@ PR_SET_PDEATHSIG = 1
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_settled = []  # our process, once it is the first of a machine
 
 
 class NoMachine(Exception):
@@ -45,6 +46,9 @@ def _settle():
         if done.returncode != 0:
             raise NoMachine(f"{' '.join(argv)}: "
                             f"{done.stdout.decode(errors='replace').strip()}")
+    if os.getpid() != 1:
+        raise NoMachine("it has not become the first process")
+    _settled.append(os.getpid())
 
 
 def _leave(number, _):
@@ -86,6 +90,8 @@ def run(main):
 
 def kill():
     """Ends all processes but this one, without a word to any."""
+    if not _settled:
+        raise NoMachine("outside of the machine, others would be killed")
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:

@@ -3,7 +3,7 @@
 import dataclasses
 
 COLUMNS = ("program", "file system", "scenario", "cuts", "accepted", "lost",
-           "corrupt", "twice", "extra")
+           "corrupt", "late", "twice", "extra")
 
 
 @dataclasses.dataclass
@@ -16,6 +16,7 @@ class Row:
     accepted: int = 0
     lost: int = 0
     corrupt: int = 0
+    late: int = 0
     twice: int = 0
     extra: int = 0
     cuts_with_loss: int = 0
@@ -25,6 +26,7 @@ class Row:
         self.accepted += accepted
         self.lost += len(verdict.lost)
         self.corrupt += len(verdict.corrupt)
+        self.late += len(verdict.late)
         self.twice += verdict.twice
         self.extra += verdict.extra
         self.cuts_with_loss += bool(verdict.lost or verdict.corrupt)
@@ -32,7 +34,7 @@ class Row:
     def cells(self):
         return (self.program, self.fs, self.scenario, f"{self.cuts:,}",
                 f"{self.accepted:,}", f"{self.lost:,}", f"{self.corrupt:,}",
-                f"{self.twice:,}", f"{self.extra:,}")
+                f"{self.late:,}", f"{self.twice:,}", f"{self.extra:,}")
 
 
 def lines(rows):
