@@ -33,7 +33,7 @@ import revive
 import scenarios
 
 SMALL = disk.Limits(k=3, full=256, sample=20), 12
-WIDE = disk.Limits(k=3, full=4096, sample=1000), 150
+WIDE = disk.Limits(k=3, full=20000, sample=3000), 250
 # Findings that are printed of one scenario.
 SHOWN = 3
 
@@ -170,7 +170,7 @@ def record(name, options):
 
 
 def try_scenario(task):
-    """(text, whether it is good, disks, operations)"""
+    """(text, whether it is good, disks, operations, combinations)"""
     name, options = task
     begun = time.monotonic()
     world = record(name, options)
@@ -190,7 +190,7 @@ def try_scenario(task):
                  ", %d wrong for reordered names" % check.not_counted
                  if check.not_counted else "", time.monotonic() - begun)]
     return ("\n".join(lines + check.texts(name)), check.wrong == 0,
-            check.checked, log.count_ops())
+            check.checked, log.count_ops(), check.built)
 
 
 def try_syncs(task):
@@ -198,10 +198,10 @@ def try_syncs(task):
     name, options = task
     world = record(name, options)
     check = Check(world, (WIDE if options.wide else SMALL)[0], options.seed)
-    lines, good, checked = [], True, 0
+    lines, good, checked, built = [], True, 0, 0
     for sync in check.log.syncs():
         check.run(without=sync)
-        checked += check.checked
+        checked, built = checked + check.checked, built + check.built
         spared = re.search(scenarios.SYNCS[name], sync.text)
         good = good and (check.wrong > 0 or spared)
         lines.append("%s: without %s: %s" % (
@@ -210,7 +210,8 @@ def try_syncs(task):
             "NOT MISSED"))
         for _, finding in check.findings.values():
             lines.append("    " + "; ".join(finding.complaints))
-    return "\n".join(lines), bool(good), checked, check.log.count_ops()
+    return ("\n".join(lines), bool(good), checked, check.log.count_ops(),
+            built)
 
 
 def arguments():
@@ -244,15 +245,16 @@ def main():
     options.folder = os.path.realpath(options.folder)
     os.makedirs(options.folder)
     work = try_syncs if options.leave_out_syncs else try_scenario
-    all_good, disks, operations = True, 0, 0
+    all_good, sums = True, (0, 0, 0)
     with multiprocessing.Pool(options.jobs) as pool:
-        for text, good, checked, ops in pool.imap(
+        for text, good, *numbers in pool.imap(
                 work, [(name, options) for name in names]):
             print(text, flush=True)
             all_good = all_good and good
-            disks, operations = disks + checked, operations + ops
-    print("%d scenarios, %d operations recorded, %d disks checked: %s" % (
-        len(names), operations, disks, "good" if all_good else "WRONG"))
+            sums = [a + b for a, b in zip(sums, numbers)]
+    print("%d scenarios, %d disks checked, %d operations recorded, %d "
+          "combinations: %s" % (len(names), *sums,
+                                "good" if all_good else "WRONG"))
     return 0 if all_good else 1
 
 

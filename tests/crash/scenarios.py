@@ -160,6 +160,21 @@ class World:
                 code, want, command, read(self.folder + "/log").decode()))
         return mine[-1] if mine else None
 
+    def find_check_of_proc(self, command):
+        """Makes the look fail by which a program sees whether it can give
+        names to files without one. None where there are no such files."""
+        trial = self.folder + "/trial"
+        calls.trace(self.shell(command), self.folder, self.env, trial)
+        self.untraced("find queue -type f ! -path 'queue/lock/*' -delete")
+        seen = []
+        for call in calls.parse(trial, 0):
+            if getattr(call, "name", "").startswith("faccessat"):
+                seen.append(call.name)
+                if b"/fd/" in calls.unhex(call.args[1]):
+                    return "%s:error=ENOENT:when=%d" % (
+                        call.name, seen.count(call.name))
+        return None
+
     def accept(self, *names):
         self.run(self.command(*names))
 
@@ -222,20 +237,12 @@ def intake_held(w):
 
 
 def intake_named(w):
-    """Where there are no files without a name. The check of /proc fails."""
+    """Where there are no files without a name."""
     w.mail("a", "r1", attrs=ROUTE)
     w.mail("b", "r1", attrs=HOLD)
-    trial = w.folder + "/trial"
-    calls.trace(w.shell(w.command("a")), w.folder, w.env, trial)
-    checks = [c for c in calls.parse(trial, 0)
-              if getattr(c, "name", "").startswith("faccessat")]
-    first = [i for i, c in enumerate(checks, 1)
-             if b"/fd/" in calls.unhex(c.args[1])][0]
-    name = checks[first - 1].name
-    nth = sum(c.name == name for c in checks[:first])
-    w.untraced("find queue -type f ! -path 'queue/lock/*' -delete")
+    inject = w.find_check_of_proc(w.command("a"))
     for mail in "a", "b":
-        w.run(w.command(mail), inject="%s:error=ENOENT:when=%d" % (name, nth))
+        w.run(w.command(mail), inject=inject)
 
 
 def intake_large(w):
