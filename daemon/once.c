@@ -233,6 +233,7 @@ int qf_once_main(const char *name, char *const *argv)
 	qf_metrics_open(&e);
 	e = (struct qf_err){0};
 
+	o.setup.becomes_next = true;
 	if (name != NULL)
 		o.setup.as = qf_builtin_find(name);
 	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||

@@ -107,6 +107,9 @@ static int queue_groups(
 	int *fds = qf_alloc((2 * plan->n + 1) * sizeof *fds);
 	size_t n = 0;
 
+	/* It was left for the other program. */
+	if (!next->builtin)
+		unsetenv("QHPSI");
 	if (gather(plan, next, fds, &n, e) == 0)
 		exec_groups(fds, n, e);
 	for (size_t i = 0; i < n; i++)

@@ -119,11 +119,8 @@ int qf_frontend_config_load(struct qf_frontend_config *config,
 		    "%s/authserv-id:1: \"%s\": use a name such as that of "
 		    "this host",
 		    ctl->path, config->authserv_id);
-	if (!qf_dialect_find(config->caller, &config->dialect))
-		return qf_fail(e, QF_ECONF,
-		    "%s/dialect:1: \"%s\": use auto, indimail, notqmail, "
-		    "sqmail, netqmail, ldap or sagredo",
-		    ctl->path, config->caller);
+	if (qf_dialect_read(&config->dialect, config->caller, ctl, e) < 0)
+		return QF_ECONF;
 	return check_log(config, ctl, e);
 }
 

@@ -18,91 +18,21 @@ enum {
 	TEXT_MIN = 3 /* bytes; to callers, less is none */
 };
 
-/* A code of ours, and the number that means the same to somebody else. */
-struct number {
-	unsigned char ours, theirs;
-};
-
-/* What all callers know that descend from qmail-1.03, 0 at the end. */
-static const unsigned char common[] = {11, 31, 51, 52, 53, 54, 55, 56, 61, 62,
-    63, 64, 65, 66, 71, 72, 73, 74, 81, 91, 115, 120, 0};
-
-/* What some of them know besides, {0} at the end. SPAMCONTROL and its heirs
- * have virus and spam the other way round; sagredo's 32 is a missing key, and
- * its 58 and 59 are no plugins. */
-static const struct number sqmail_numbers[] = {
-    {32, 33}, {33, 32}, {34, 34}, {0, 0}};
-static const struct number sagredo_numbers[] = {
-    {35, 32}, {70, 70}, {122, 122}, {123, 123}, {0, 0}};
-static const struct number no_numbers[] = {{0, 0}};
-
-/* Numbers for those who do not know one of ours: 31 or 71 where none is
- * nearer. */
-static const struct number nearest[] = {
-    {57, 55}, {58, 55}, {59, 55}, {87, 55}, {0, 0}};
-
 /* One caller. */
 static const struct traits {
-	const char *name;
-	const struct number *numbers; /* NULL: it gets ours as they are */
-	int text_code;                /* announces a text; 0: reads none */
-	int fd;                       /* where it reads the text */
-	bool moves;                   /* ERROR_FD moves it */
+	enum qf_dialect dialect;
+	int text_code; /* announces a text; 0: reads none */
+	int fd;        /* where it reads the text */
+	bool moves;    /* ERROR_FD moves it */
 } callers[] = {
-    [QF_DIALECT_AUTO] = {"auto", NULL, 0, -1, false},
-    [QF_DIALECT_INDIMAIL] = {"indimail", NULL, 88, 2, true},
-    [QF_DIALECT_NOTQMAIL] = {"notqmail", no_numbers, 82, 6, false},
-    [QF_DIALECT_SQMAIL] = {"sqmail", sqmail_numbers, 0, -1, false},
-    [QF_DIALECT_NETQMAIL] = {"netqmail", no_numbers, 0, -1, false},
-    [QF_DIALECT_LDAP] = {"ldap", no_numbers, 82, 4, false},
-    [QF_DIALECT_SAGREDO] = {"sagredo", sagredo_numbers, 82, 4, true},
+    [QF_DIALECT_AUTO] = {QF_DIALECT_AUTO, 0, -1, false},
+    [QF_DIALECT_INDIMAIL] = {QF_DIALECT_INDIMAIL, 88, 2, true},
+    [QF_DIALECT_NOTQMAIL] = {QF_DIALECT_NOTQMAIL, 82, 6, false},
+    [QF_DIALECT_SQMAIL] = {QF_DIALECT_SQMAIL, 0, -1, false},
+    [QF_DIALECT_NETQMAIL] = {QF_DIALECT_NETQMAIL, 0, -1, false},
+    [QF_DIALECT_LDAP] = {QF_DIALECT_LDAP, 82, 4, false},
+    [QF_DIALECT_SAGREDO] = {QF_DIALECT_SAGREDO, 82, 4, true},
 };
-
-const char *qf_dialect_name(enum qf_dialect d)
-{
-	return callers[d].name;
-}
-
-bool qf_dialect_find(const char *name, enum qf_dialect *out)
-{
-	for (int d = 0; d < QF_DIALECTS; d++) {
-		if (strcmp(name, callers[d].name) == 0) {
-			*out = (enum qf_dialect)d;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Numbers. */
-
-static int find_number(const struct number *list, int code)
-{
-	for (; list->ours != 0; list++) {
-		if (list->ours == code)
-			return list->theirs;
-	}
-	return 0;
-}
-
-static int number_for(const struct traits *t, int code)
-{
-	int theirs;
-
-	if (t->numbers == NULL || code == 0)
-		return code;
-	theirs = find_number(t->numbers, code);
-	if (theirs != 0)
-		return theirs;
-	for (size_t i = 0; common[i] != 0; i++) {
-		if (common[i] == code)
-			return code;
-	}
-	theirs = find_number(nearest, code);
-	if (theirs != 0)
-		return theirs;
-	return qf_qqcode_find(code)->letter == 'D' ? 31 : 71;
-}
 
 /* Texts. */
 
@@ -195,7 +125,7 @@ static void compose(char *out, const struct qf_judgement *j, int code)
 static void prepare(const struct traits *t, const struct qf_judgement *j,
     int code, struct qf_reply *r)
 {
-	*r = (struct qf_reply){.code = number_for(t, code),
+	*r = (struct qf_reply){.code = qf_dialect_number(t->dialect, code),
 	    .letter = qf_qqcode_find(code)->letter};
 	if (j != NULL && r->letter != 'K' && t->text_code != 0)
 		compose(r->text, j, code);
@@ -312,7 +242,8 @@ int qf_dialect_answer(enum qf_dialect d, const struct qf_judgement *j, int code)
 		return r.code;
 	if (give(fd, r.text))
 		return t->text_code;
-	qf_log(QF_LOG_WARN, "text not given", QF_KS("dialect", t->name),
+	qf_log(QF_LOG_WARN, "text not given",
+	    QF_KS("dialect", qf_dialect_name(t->dialect)),
 	    QF_KD("descriptor", fd), QF_KS("text", r.text));
 	return r.code;
 }

@@ -15,21 +15,7 @@
 #include <stddef.h>
 
 #include "frontend/host.h"
-
-enum qf_dialect {
-	QF_DIALECT_AUTO,
-	QF_DIALECT_INDIMAIL,
-	QF_DIALECT_NOTQMAIL,
-	QF_DIALECT_SQMAIL,
-	QF_DIALECT_NETQMAIL,
-	QF_DIALECT_LDAP,
-	QF_DIALECT_SAGREDO,
-	QF_DIALECTS /* how many there are */
-};
-
-const char *qf_dialect_name(enum qf_dialect d);
-/* False: there is none of this name. */
-bool qf_dialect_find(const char *name, enum qf_dialect *out);
+#include "lib/mail/dialects.h"
 
 /* Does the caller take what is written to descriptor 2 for the text of a
  * refusal? Then no log belongs there. */

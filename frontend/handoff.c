@@ -38,7 +38,7 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* Our own queue runs no filters, whoever names it. */
+/* Our own queue runs no filters but QHPSI, whoever names it. */
 static bool is_our_queue(const char *program)
 {
 	return strcmp(base_name(program), "qfront-queue") == 0;
@@ -118,17 +118,23 @@ bool qf_next_is_loop(const struct qf_next *next)
 	return true;
 }
 
-int qf_next_check_filters(
-    const struct qf_next *next, const struct qf_strv *taken, struct qf_err *e)
+void qf_next_forget(const struct qf_strv *taken)
 {
-	for (size_t i = 0; taken != NULL && i < taken->n; i++)
+	for (size_t i = 0; i < taken->n; i++)
 		unsetenv(taken->v[i]);
+}
+
+int qf_next_check_filters(
+    const struct qf_next *next, bool scans, struct qf_err *e)
+{
 	if (!next->builtin)
 		return 0;
 	for (size_t i = 0;
 	     i < sizeof filter_variables / sizeof *filter_variables; i++) {
 		const char *v = qf_env(filter_variables[i]);
 
+		if (scans && strcmp(filter_variables[i], "QHPSI") == 0)
+			continue;
 		if (v != NULL && v[0] != '\0')
 			return qf_fail(e, QF_ECONF,
 			    "%s is set, but neither the chain nor our own "

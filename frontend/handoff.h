@@ -41,12 +41,14 @@ int qf_next_check_depth(struct qf_err *e);
  * it. */
 bool qf_next_is_loop(const struct qf_next *next);
 
-/* Unsets the variables that stages took (or NULL). QF_ECONF when our own queue
- * is next and a variable is left by which the caller asks for a filter: our
- * queue runs none, and mail must not pass unfiltered in silence. An outside
- * queue program may honour it. */
+/* Unsets the variables that stages took: nobody does it again. */
+void qf_next_forget(const struct qf_strv *taken);
+/* QF_ECONF when our own queue is next and a variable is left by which the
+ * caller asks for a filter that it does not run: mail must not pass unfiltered
+ * in silence. An outside queue program may honour it. scans: our queue sees
+ * QHPSI itself, and runs it. */
 int qf_next_check_filters(
-    const struct qf_next *next, const struct qf_strv *taken, struct qf_err *e);
+    const struct qf_next *next, bool scans, struct qf_err *e);
 
 /* Unsets what the programs below must not see: QMAILQUEUE, and the variable
  * that named the next program. */

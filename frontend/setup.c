@@ -93,8 +93,11 @@ int qf_setup_settle(const struct qf_setup *s, const struct qf_filtering *f,
 		return f->passage.code;
 	if (qf_settle(plan, &settle, groups, &e) < 0)
 		return fail(&e);
-	if (plan->action == QF_PLAN_QUEUE && delivers(plan) &&
-	    qf_next_check_filters(&s->next, &plan->taken, &e) < 0)
+	if (plan->action != QF_PLAN_QUEUE)
+		return 0;
+	qf_next_forget(&plan->taken);
+	if (delivers(plan) && qf_next_check_filters(&s->next,
+				  s->becomes_next && qf_env_trusted(), &e) < 0)
 		return fail(&e);
 	return 0;
 }

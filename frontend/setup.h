@@ -22,6 +22,7 @@ struct qf_setup {
 	const struct qf_chain *chain; /* that, or a lasting one */
 	struct qf_split split;
 	struct qf_next next;
+	bool becomes_next; /* our queue sees this process's environment */
 };
 
 /* clang-format off */

@@ -10,9 +10,14 @@
 #include "lib/base/io.h"
 #include "lib/base/log.h"
 #include "lib/mail/qqguard.h"
+#include "lib/mail/scanfile.h"
 #include "queue/received.h"
 
 static const struct qf_store_ops *const store = &qf_store_dir;
+
+enum {
+	NO_FILE = 68 /* exit code: no place for the scanner's file */
+};
 
 void qf_accept_init(struct qf_accept *a, size_t n)
 {
@@ -44,30 +49,78 @@ static ssize_t read_at(
 	return r;
 }
 
+static bool has_scanner(const struct qf_accept *a)
+{
+	return a->scan != NULL && a->scan->scanner.words.n > 0;
+}
+
+static int no_scanfile(struct qf_accept *a)
+{
+	a->code = NO_FILE;
+	return QF_EWRITE;
+}
+
+/* The scanner gets no more of a message than it looks at. */
+static int feed_scanner(struct qf_accept *a, const struct qf_accept_group *g,
+    struct qf_scanfile *file, const char *p, size_t n, struct qf_err *e)
+{
+	if (!has_scanner(a) ||
+	    (a->scan->scanner.max > 0 && g->size > a->scan->scanner.max))
+		return 0;
+	return qf_scanfile_write(file, p, n, e) < 0 ? no_scanfile(a) : 0;
+}
+
 /* The line goes with the first bytes of the message, in one write. */
-static int copy_message(const struct qf_accept *a,
-    const struct qf_accept_group *g, const struct qf_buf *received,
-    struct qf_err *e)
+static int copy_message(struct qf_accept *a, struct qf_accept_group *g,
+    const struct qf_buf *received, struct qf_scanfile *file, struct qf_err *e)
 {
 	static char chunk[QF_IO_CHUNK];
 	size_t have = received->len;
-	off_t at = 0;
 	ssize_t n;
 	int rc = 0;
 
+	if (has_scanner(a) && qf_scanfile_open(file, e) < 0)
+		return no_scanfile(a);
 	memcpy(chunk, received->s, have);
 	do {
-		n = read_at(
-		    a, g->message, chunk + have, sizeof chunk - have, at);
+		n = read_at(a, g->message, chunk + have, sizeof chunk - have,
+		    (off_t)g->size);
 		if (n < 0)
 			return qf_fail_sys(
 			    e, QF_EREAD, "can not read the message");
+		g->size += (uint64_t)n;
 		if (have + (size_t)n > 0)
 			rc = store->write(g->in, chunk, have + (size_t)n, e);
-		at += n;
+		if (rc == 0 && n > 0)
+			rc = feed_scanner(
+			    a, g, file, chunk + have, (size_t)n, e);
 		have = 0;
 	} while (n > 0 && rc == 0);
 	return rc;
+}
+
+/* Before anybody sees it. */
+static int scan(struct qf_accept *a, struct qf_accept_group *g,
+    struct qf_scanfile *file, struct qf_err *e)
+{
+	if (!has_scanner(a))
+		return 0;
+	if (!qf_qhpsi_applies(&a->scan->scanner, g->size)) {
+		qf_log(QF_LOG_INFO, "not scanned: its size is not one that is",
+		    QF_KU("bytes", g->size));
+		return 0;
+	}
+	if (qf_scanfile_finish(file, e) < 0)
+		return no_scanfile(a);
+	switch (qf_scan_file(a->scan, file->path, &a->code, e)) {
+	case QF_SCAN_FAIL:
+		return e->rc;
+	case QF_SCAN_DROP:
+		g->dropped = true;
+		store->abort(&g->in);
+		break;
+	}
+	return 0;
 }
 
 static int read_envelope(
@@ -86,17 +139,20 @@ static int read_envelope(
 	return rc;
 }
 
-static int take(struct qf_store *st, const struct qf_accept *a,
+static int take(struct qf_store *st, struct qf_accept *a,
     struct qf_accept_group *g, struct qf_err *e)
 {
 	struct qf_buf received = QF_BUF_INIT;
+	struct qf_scanfile file = {.fd = -1};
 	int rc;
 
 	qf_received_format(
 	    &received, a->origin, a->uid, a->pid, qf_clock_wall());
 	if ((rc = store->begin(st, &g->in, e)) == 0 &&
-	    (rc = copy_message(a, g, &received, e)) == 0)
-		rc = read_envelope(a, g, e);
+	    (rc = copy_message(a, g, &received, &file, e)) == 0 &&
+	    (rc = read_envelope(a, g, e)) == 0)
+		rc = scan(a, g, &file, e);
+	qf_scanfile_remove(&file);
 	qf_buf_free(&received);
 	return rc;
 }
@@ -106,15 +162,22 @@ static int publish(struct qf_accept *a, struct qf_err *e)
 {
 	struct qf_intake **in = qf_alloc(a->n * sizeof *in);
 	char(*id)[QF_ID_SIZE] = qf_alloc(a->n * sizeof *id);
-	int rc;
+	size_t n = 0;
+	int rc = 0;
 
 	for (size_t i = 0; i < a->n; i++) {
-		in[i] = a->group[i].in;
+		if (a->group[i].dropped)
+			continue;
+		in[n++] = a->group[i].in;
 		a->group[i].in = NULL;
 	}
-	rc = store->publish(in, a->n, id, e);
-	for (size_t i = 0; i < a->n && rc == 0; i++)
-		memcpy(a->group[i].id, id[i], sizeof id[i]);
+	if (n > 0)
+		rc = store->publish(in, n, id, e);
+	n = 0;
+	for (size_t i = 0; i < a->n && rc == 0; i++) {
+		if (!a->group[i].dropped)
+			memcpy(a->group[i].id, id[n++], sizeof id[0]);
+	}
 	free(in);
 	free(id);
 	return rc;
@@ -126,9 +189,11 @@ static int commit(struct qf_accept *a, struct qf_err *e)
 	int rc = 0;
 
 	qf_qqguard_commit();
-	for (size_t i = 0; i < a->n && rc == 0; i++)
-		rc = store->prepare(
-		    a->group[i].in, &a->group[i].env, (long)a->uid, a->pid, e);
+	for (size_t i = 0; i < a->n && rc == 0; i++) {
+		if (!a->group[i].dropped)
+			rc = store->prepare(a->group[i].in, &a->group[i].env,
+			    (long)a->uid, a->pid, e);
+	}
 	if (rc == 0 && a->wanted != NULL && !a->wanted(a->arg))
 		rc = qf_fail(e, QF_ENOENT, "the caller has gone");
 	return rc == 0 ? publish(a, e) : rc;
@@ -153,7 +218,11 @@ void qf_accept_log(const struct qf_accept *a)
 		const struct qf_accept_group *g = &a->group[i];
 		const char *why = qf_attrs_get(&g->env.attrs, "HOLD");
 
-		if (why != NULL)
+		if (g->dropped)
+			qf_log(QF_LOG_WARN, "dropped: infected",
+			    QF_KS("from", qf_envelope_sender(&g->env)),
+			    QF_KU("rcpts", g->env.nrcpt), QF_KD("qp", a->pid));
+		else if (why != NULL)
 			qf_log(QF_LOG_INFO, "held", QF_KS("id", g->id),
 			    QF_KS("from", qf_envelope_sender(&g->env)),
 			    QF_KU("rcpts", g->env.nrcpt), QF_KD("qp", a->pid),

@@ -6,6 +6,7 @@
 #define QF_QUEUE_ACCEPT_H
 
 #include "queue/origins.h"
+#include "queue/scan.h"
 #include "queue/store.h"
 
 struct qf_accept_group {
@@ -13,6 +14,8 @@ struct qf_accept_group {
 	struct qf_envelope env;
 	char id[QF_ID_SIZE];
 	struct qf_intake *in;
+	uint64_t size;
+	bool dropped; /* accepted, and not queued: the scanner's verdict */
 };
 
 struct qf_accept {
@@ -21,11 +24,13 @@ struct qf_accept {
 	uid_t uid; /* who hands it over, and his process */
 	long pid;
 	enum qf_origin origin;
+	const struct qf_scan *scan; /* or NULL */
 	bool shared; /* the offsets are somebody else's: they stay */
 	/* Asked before what is written becomes visible; may be NULL. False:
 	 * nobody wants it any more, and nothing is queued. */
 	bool (*wanted)(void *arg);
 	void *arg;
+	int code; /* of a failure that has another exit code than its error */
 };
 
 /* Room for n groups. */

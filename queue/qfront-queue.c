@@ -77,28 +77,43 @@ static int queue(
 	return rc;
 }
 
+/* What this caller understands. */
+static int translate(int code)
+{
+	enum qf_dialect dialect;
+	struct qf_err e;
+
+	if (qf_queue_dialect(&dialect, &e) == 0)
+		return qf_dialect_number(dialect, code);
+	qf_log_err("refused by number only", &e);
+	return qf_qqcode_of_error(e.rc);
+}
+
+/* The exit code. */
 static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 {
 	struct qf_queue_settings settings = {0};
+	struct qf_scan scan = QF_SCAN_INIT;
 	int rc = name_fds(a, groups, e);
 
 	if (rc < 0)
-		return rc;
+		return qf_qqcode_of_error(rc);
 	/* Without --groups two of them are open, as was just seen. */
 	if (groups || fcntl(STDERR_FILENO, F_GETFD) < 0)
 		qf_open_std();
 	a->uid = getuid();
 	a->pid = (long)getpid();
+	a->scan = &scan;
 	if ((rc = qf_qqguard_start(e)) == 0 &&
-	    (rc = qf_queue_settings_load(&settings, e)) == 0)
-		rc = queue(a, &settings, e);
+	    (rc = qf_queue_settings_load(&settings, e)) == 0) {
+		a->code = qf_scan_load(&scan, e);
+		rc = a->code == 0 ? queue(a, &settings, e) : e->rc;
+	}
 	qf_queue_settings_free(&settings);
-	if (rc < 0)
-		return rc;
-	/* Too little memory to log it is no reason to say it failed. */
-	qf_alloc_exit_code(0);
-	qf_accept_log(a);
-	return 0;
+	qf_scan_free(&scan);
+	if (rc == 0)
+		return 0;
+	return translate(a->code != 0 ? a->code : qf_qqcode_of_error(rc));
 }
 
 int main(int argc, char **argv)
@@ -106,7 +121,7 @@ int main(int argc, char **argv)
 	unsigned long long n;
 	struct qf_accept a;
 	struct qf_err e = {0};
-	int rc;
+	int rc, code;
 
 	qf_alloc_exit_code(51);
 	umask(033);
@@ -115,12 +130,20 @@ int main(int argc, char **argv)
 	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
 	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
 		return qf_serve_main();
-	if ((rc = parse_arguments(argc, argv, &n, &e)) >= 0) {
+	rc = parse_arguments(argc, argv, &n, &e);
+	code = qf_qqcode_of_error(rc < 0 ? rc : 0);
+	if (rc >= 0) {
 		qf_accept_init(&a, (size_t)n);
-		rc = run(&a, rc > 0, &e);
+		code = run(&a, rc > 0, &e);
+		if (code == 0) {
+			/* Too little memory to log it is no reason to say it
+			 * failed. */
+			qf_alloc_exit_code(0);
+			qf_accept_log(&a);
+		}
 		qf_accept_free(&a);
 	}
-	if (rc < 0)
+	if (code != 0)
 		qf_log_err("message not queued", &e);
-	return qf_qqcode_of_error(rc);
+	return code;
 }

@@ -137,6 +137,22 @@ void qf_queue_settings_heed(struct qf_queue_settings *s, enum qf_origin from)
 		s->store.free_bytes = s->store.free_inodes = 0;
 }
 
+int qf_queue_dialect(enum qf_dialect *out, struct qf_err *e)
+{
+	struct qf_buf name = QF_BUF_INIT;
+	struct qf_ctl ctl = QF_CTL_NONE;
+	int rc = qf_ctl_open(&ctl, qf_dir(QF_DIR_CONTROL), e);
+
+	*out = QF_DIALECT_AUTO;
+	if (rc < 0 && e->sys == ENOENT)
+		return 0;
+	if (rc == 0 && (rc = qf_ctl_value(&ctl, "dialect", &name, e)) > 0)
+		rc = qf_dialect_read(out, name.s, &ctl, e);
+	qf_buf_free(&name);
+	qf_ctl_close(&ctl);
+	return rc;
+}
+
 void qf_queue_settings_free(struct qf_queue_settings *s)
 {
 	qf_origins_free(&s->origins);

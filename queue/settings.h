@@ -5,6 +5,7 @@
 #define QF_QUEUE_SETTINGS_H
 
 #include "lib/base/ctl.h"
+#include "lib/mail/dialects.h"
 #include "queue/origins.h"
 #include "queue/store.h"
 
@@ -24,5 +25,9 @@ int qf_queue_settings_read(
  * a full queue could not tell anybody that it did not deliver. */
 void qf_queue_settings_heed(struct qf_queue_settings *s, enum qf_origin from);
 void qf_queue_settings_free(struct qf_queue_settings *s);
+
+/* Who calls, by the control file dialect: read when somebody is refused, and
+ * not before. QF_ECONF. */
+int qf_queue_dialect(enum qf_dialect *out, struct qf_err *e);
 
 #endif

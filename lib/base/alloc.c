@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/undo.h"
+
 static int exit_code = 111;
 static void (*undo_last)(void *arg);
 static void *undo_arg;
@@ -28,6 +30,7 @@ static void *must(void *p)
 		return p;
 	if (undo_last != NULL)
 		undo_last(undo_arg);
+	qf_undo_all();
 	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
 		_exit(exit_code);
 	_exit(exit_code);

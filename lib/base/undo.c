@@ -9,11 +9,16 @@ static struct qf_undo *volatile top;
 static struct sigaction before;
 static pid_t owner; /* a copy of it has nothing to undo */
 
-static void on_term(int sig)
+void qf_undo_all(void)
 {
 	for (struct qf_undo *u = top; u != NULL && getpid() == owner;
 	     u = u->next)
 		u->undo(u->arg);
+}
+
+static void on_term(int sig)
+{
+	qf_undo_all();
 	if (before.sa_handler == SIG_DFL) {
 		signal(sig, SIG_DFL);
 		raise(sig);

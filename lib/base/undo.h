@@ -1,7 +1,7 @@
 /*
- * What must not stay when TERM ends this process: temporary files, programs
- * that it runs. The last that was pushed is undone first; then happens what
- * TERM did before. For processes of one thread.
+ * What must not stay when TERM ends this process, or want of memory: temporary
+ * files, programs that it runs. The last that was pushed is undone first; then
+ * happens what TERM did before. For processes of one thread.
  */
 #ifndef QF_BASE_UNDO_H
 #define QF_BASE_UNDO_H
@@ -16,5 +16,8 @@ struct qf_undo {
 /* The struct is the caller's, until it is popped, in reverse order. */
 void qf_undo_push(struct qf_undo *u);
 void qf_undo_pop(struct qf_undo *u);
+/* Undoes all, as TERM does, in a process that ends now: also from the handler
+ * of another signal. */
+void qf_undo_all(void);
 
 #endif

@@ -4,11 +4,14 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
+#include "lib/base/undo.h"
 
 static const int bug_signals[] = {
     SIGILL, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS};
@@ -19,8 +22,10 @@ static bool held; /* by qf_qqguard_hold() */
 static void die_late(int sig)
 {
 	(void)sig;
-	if (!committed)
-		_exit(52);
+	if (committed)
+		return;
+	qf_undo_all();
+	_exit(52);
 }
 
 void qf_qqguard_commit(void)
@@ -31,6 +36,7 @@ void qf_qqguard_commit(void)
 static void die_of_bug(int sig)
 {
 	(void)sig;
+	qf_undo_all();
 	_exit(81);
 }
 
@@ -89,6 +95,16 @@ int qf_qqguard_clock(struct qf_err *e)
 	hear_clock();
 	start_clock((unsigned)seconds);
 	return rc;
+}
+
+int64_t qf_qqguard_left(void)
+{
+	struct itimerval it;
+
+	if (getitimer(ITIMER_REAL, &it) < 0 ||
+	    (it.it_value.tv_sec == 0 && it.it_value.tv_usec == 0))
+		return QF_NEVER;
+	return (int64_t)it.it_value.tv_sec * 1000 + it.it_value.tv_usec / 1000;
 }
 
 int qf_qqguard_start(struct qf_err *e)

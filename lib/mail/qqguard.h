@@ -8,6 +8,8 @@
 #ifndef QF_MAIL_QQGUARD_H
 #define QF_MAIL_QQGUARD_H
 
+#include <stdint.h>
+
 #include "lib/base/err.h"
 
 /* A sweeper takes files for litter after 36 hours: a writer must be dead by
@@ -22,6 +24,8 @@ enum {
 int qf_qqguard_start(struct qf_err *e);
 /* The clock alone, for a program that must be quick. */
 int qf_qqguard_clock(struct qf_err *e);
+/* Milliseconds until it ends the run; QF_NEVER where it does not tick. */
+int64_t qf_qqguard_left(void);
 /* For a program that writes a message: one that is half read is none, so what
  * asks politely to end waits until it is whole. Nothing else is blocked. To be
  * called first. */

@@ -13,9 +13,9 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/mail/qhpsi.h"
+#include "lib/mail/scanfile.h"
 #include "plugins/common/limits.h"
 #include "plugins/common/lines.h"
-#include "plugins/qhpsi/file.h"
 
 /* Exit codes that say what went wrong (qfront-exitcodes(7)). */
 enum {
@@ -282,18 +282,18 @@ static int run_scanner(
 static int32_t scan(struct scan *s)
 {
 	int32_t shared = s->h->fd(s->m);
-	struct scan_file file;
+	struct qf_scanfile file;
 	struct qf_err e;
 	int code = 0, rc;
 
 	if (shared < 0)
 		return shared;
 	s->log.name = s->scanner->words.v[0];
-	rc = scan_file_make(&file, shared, &e);
+	rc = qf_scanfile_make(&file, shared, &e);
 	if (rc < 0)
 		return broken(s, &e, NO_FILE);
 	rc = run_scanner(s, file.path, &code, &e);
-	scan_file_remove(&file);
+	qf_scanfile_remove(&file);
 	return judge(s, rc, code, &e);
 }
 

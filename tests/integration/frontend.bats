@@ -551,7 +551,7 @@ nobody_is_left() {
 
 @test "a filter that nobody would run defers instead of being skipped" {
 	control chain '# no stage'
-	for name in QHPSI SPAMFILTER FILTERARGS DKIMSIGN DKIMVERIFY; do
+	for name in SPAMFILTER FILTERARGS DKIMSIGN DKIMVERIFY; do
 		export "$name=x"
 		answer inject m e
 		unset "$name"
@@ -559,8 +559,11 @@ nobody_is_left() {
 		[[ $log == *"$name is set"* ]]
 	done
 	# Also when our own queue is named.
-	QHPSI=x answer inject m e "$SBIN/qfront-queue"
+	FILTERARGS=x answer inject m e "$SBIN/qfront-queue"
 	[ "$status" -eq 55 ]
+	# QHPSI our queue runs itself, but not the daemon's store.
+	QHPSI=no-such-scanner answer inject m e
+	[ "$status" -eq "$([[ -n ${QF_WARM-} ]] && echo 55 || echo 77)" ]
 	# An outside queue program may honour it.
 	QHPSI=x send
 	[ "$status" -eq 0 ]
