@@ -479,7 +479,7 @@ by() {
 @test "litter of qmail-queue is left alone, and swept after 36 hours" {
 	now=$(date +%s)
 	for state in pid mess intd; do
-		written --state $state s@x.example a@y
+		written --state $state --pid $((n += 1)) s@x.example a@y
 	done
 	run model judge
 	((status == 1 && ${#lines[@]} >= 3))
