@@ -34,7 +34,7 @@ needs_disks() {
 	((rc == 0))
 }
 
-# cut [OPTION...]: one run; its exit code in status, its report in the file
+# cut_power [OPTION...]: one run; its exit code in status, its report in the file
 # report.
 cut_power() {
 	status=0

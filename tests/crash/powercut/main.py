@@ -46,7 +46,7 @@ sys.dont_write_bytecode = True
 SOURCE = os.path.normpath(os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "../../.."))
 sys.path.append(SOURCE + "/bench")
-import cut_peers  # noqa: E402
+import cut_system  # noqa: E402
 import disk  # noqa: E402
 import peers  # noqa: E402
 import plan  # noqa: E402
@@ -161,7 +161,7 @@ def work(options, kinds, folder):
 
 
 def main():
-    known = subjects.OURS + cut_peers.PEERS
+    known = subjects.OURS + cut_system.PEERS
     options = parse(known)
     kinds = [k for k in known if (
         k.name in options.only if options.only else

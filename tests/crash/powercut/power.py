@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 
 CAN_NOT = 77  # as in automake: it could not be tried here
@@ -22,6 +23,7 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _settled = []  # our process, once it is the first of a machine
+_private = []
 
 
 class NoMachine(Exception):
@@ -34,21 +36,38 @@ def _unshare(flags):
                         f"{os.strerror(ctypes.get_errno())}")
 
 
+def _mount(*arguments):
+    done = subprocess.run(["mount", "-n", *arguments], check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        raise NoMachine(f"mount {' '.join(arguments)}: "
+                        f"{done.stdout.decode(errors='replace').strip()}")
+
+
 def _settle():
     """In the first process: mounts that nobody else sees, and a /proc that
     shows who is in here."""
     _unshare(CLONE_NEWNS)
-    for argv in (["mount", "-n", "--make-rprivate", "/"],
-                 ["mount", "-n", "-t", "proc", "proc", "/proc"]):
-        done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            raise NoMachine(f"{' '.join(argv)}: "
-                            f"{done.stdout.decode(errors='replace').strip()}")
+    _mount("--make-rprivate", "/")
+    _mount("-t", "proc", "proc", "/proc")
     if os.getpid() != 1:
         raise NoMachine("it has not become the first process")
     _settled.append(os.getpid())
+
+
+def private(folder, above):
+    """From now on only this machine sees the changes of a folder; they are
+    kept in memory, below another one."""
+    if folder in _private:
+        return
+    _private.append(folder)
+    upper = tempfile.mkdtemp(dir=above)
+    _mount("-t", "tmpfs", "private", upper)
+    for name in "changes", "work":
+        os.mkdir(f"{upper}/{name}", 0o755)
+    _mount("-t", "overlay", "-o", f"lowerdir={folder},upperdir={upper}/"
+           f"changes,workdir={upper}/work", "private", folder)
 
 
 def _leave(number, _):
