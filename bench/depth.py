@@ -16,7 +16,7 @@ BASE = 1000  # what the other depths are compared with
 INODES, BYTES = 2.5, 2.5 * 4096 + 256
 SPARE = 1 << 30  # bytes that stay free
 # Up to here a queue is made anew for each batch: what came in would count.
-SHALLOW = 10000
+SHALLOW = BASE
 
 
 def why_not(folder, depth):

@@ -74,6 +74,8 @@ def origin(source):
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),
+        # Of others: the benchmark itself has not begun.
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
@@ -135,8 +137,8 @@ def rows_text(rows, head):
 def head_text(result):
     o = result["origin"]
     yield (f"qfront {o['commit']}{' with changes' if o['changed'] else ''} "
-           f"of {o['date']}, {o['cpus']} CPUs, {o['kernel']} {o['machine']}, "
-           f"seed {result['seed']}")
+           f"of {o['date']}, {o['cpus']} CPUs, load {o['load']}, "
+           f"{o['kernel']} {o['machine']}, seed {result['seed']}")
     if result["quick"]:
         yield "Quick: these numbers mean nothing."
 
