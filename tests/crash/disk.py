@@ -179,6 +179,13 @@ class Log:
                 if not self.inodes[inode].folder and
                 self.inodes[cell[0]].path != "lock/"}
 
+    def gives_a_number_again(self):
+        """Did two messages have the same name one after the other?"""
+        cells = [cell for s in self.steps if isinstance(s, NameOp)
+                 for cell, inode in s.cells if inode is not None and
+                 self.inodes[cell[0]].path.startswith("mess/")]
+        return len(set(cells)) < len(cells)
+
     def syncs(self):
         return [s for s in self.steps if isinstance(s, Sync)]
 

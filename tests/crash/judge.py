@@ -5,7 +5,7 @@ import re
 
 SPLIT = 23
 RECEIVED = re.compile(rb"Received: \(qmail \d+ invoked by [^\n]*\); [^\n]+")
-TODO = re.compile(rb"u\d+\0p\d+\0F([^\0]*)\0((?:T[^\0]*\0)*)")
+ENVELOPE = re.compile(rb"u\d+\0p\d+\0F([^\0]*)\0((?:T[^\0]*\0)*)")
 INFO = re.compile(rb"F([^\0]*)\0")
 MARKS = re.compile(rb"(?:[TD][^\0]*\0)*")
 NOTE = re.compile(rb"<(.*)>:\n((?:.+\n)*)\n")
@@ -206,7 +206,7 @@ class Judge:
                 what, mail.name, rcpts))
 
     def read_todo(self, data):
-        match = TODO.fullmatch(data)
+        match = ENVELOPE.fullmatch(data)
         if not match:
             return None
         return match[1], [r[1:] for r in match[2].split(b"\0")[:-1]]

@@ -58,7 +58,7 @@ class World:
         self.folder, self.sbin = folder, sbin
         self.queue = folder + "/queue"
         self.program = queue_program or sbin + "/qfront-queue"
-        for name in "control", "protocols", "in", "out":
+        for name in "control", "protocols", "in", "out", "kept":
             os.makedirs(os.path.join(folder, name))
         self.env = {
             "PATH": os.environ["PATH"], "LC_ALL": "C",
@@ -147,6 +147,7 @@ class World:
             self.recorder = record.Recorder(self.queue, self.env["TOLD"],
                                             self.on_exit)
         self.runs += 1
+        self.keep_numbers()
         out = "%s/trace.%d" % (self.folder, self.runs)
         code = calls.trace(self.shell(command), self.folder, self.env, out,
                            inject)
@@ -159,6 +160,17 @@ class World:
             raise RuntimeError("exit code %d instead of %d: %s\n%s" % (
                 code, want, command, read(self.folder + "/log").decode()))
         return mine[-1] if mine else None
+
+    def keep_numbers(self):
+        """No message of a later run gets the number of one that is there now,
+        but where a scenario says so."""
+        for place in "mess", "hold":
+            for base, _, names in os.walk(os.path.join(self.queue, place)):
+                for name in names:
+                    kept = "%s/kept/%s" % (self.folder, name.split(".")[0])
+                    if (place == "mess" or "." in name) and \
+                            not os.path.exists(kept):
+                        os.link(os.path.join(base, name), kept)
 
     def find_check_of_proc(self, command):
         """Makes the look fail by which a program sees whether it can give
@@ -295,6 +307,16 @@ def number_again(w):
     w.send()
 
 
+def number_at_once(w):
+    """The same with one that was delivered at the first attempt."""
+    w.mail("a", "r1")
+    w.mail("b", "r2")
+    number = w.run(w.command("a"))
+    w.send()
+    w.run(w.command("b"), number=number)
+    w.send()
+
+
 def refused(w):
     """Nothing is left when the answer is no."""
     w.mail("a", "r1")
@@ -313,7 +335,7 @@ def deliver(w):
 
 
 def accept_and_deliver(w):
-    """The second one may get the number of the first."""
+    """One message after the other."""
     for name in "ab":
         w.mail(name, "r1")
         w.accept(name)
@@ -438,6 +460,7 @@ WIDE = {
     **SMALL,
     "folders-of-others": folders_of_others,
     "number-again": number_again,
+    "number-at-once": number_at_once,
     "intake-many-recipients": intake_many_recipients,
     "two-writers": two_writers,
     "writer-and-sender": writer_and_sender,
@@ -448,7 +471,7 @@ WIDE = {
 # in it; and where such a file system gives a number again at once, what an
 # earlier message with it had may come back (README.md). Only what a journal
 # may leave counts there.
-IN_ORDER = ("folders-of-others", "number-again")
+IN_ORDER = ("folders-of-others", "number-again", "number-at-once")
 # Of these each sync is left out in turn. What matches may be of no use there:
 # without marks a delivery is repeated, which is allowed until the sender ends,
 # and at its end the time of the next attempt is synced with them; of a move
