@@ -178,8 +178,8 @@ def parse(path, first, renumber=()):
 def trace(command, directory, env, out, inject=None):
     """Runs a command of the shell, and all that it starts, under strace; its
     exit code."""
-    argv = ["strace", "-f", "--seccomp-bpf", "-xx", "-v", "-s", str(1 << 24), "-o", out,
-            "-e", "signal=none", "-e", "trace=" + ",".join(TRACED)]
+    argv = ["strace", "-f", "--seccomp-bpf", "-xx", "-v", "-s", str(1 << 24),
+            "-o", out, "-e", "signal=none", "-e", "trace=" + ",".join(TRACED)]
     if inject:
         argv += ["-e", "inject=" + inject]
     return subprocess.run(argv + ["/bin/sh", "-c", command], cwd=directory,
