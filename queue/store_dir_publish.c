@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/io.h"
 #include "lib/base/syncs.h"
 #include "queue/layout.h"
 
@@ -33,9 +34,9 @@ static int judge(
 {
 	char folder[QF_SD_PATH];
 
-	if (s->error == 0)
-		return 0;
 	errno = s->error;
+	if (s->error == 0 && (of->what != NULL || qf_is_sound(s->fd)))
+		return 0;
 	if (of->what != NULL)
 		return qf_sd_fail_step(of->in, QF_EWRITE, of->what, e);
 	qf_sd_folder(folder, of->place, of->in->id);

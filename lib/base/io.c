@@ -144,9 +144,16 @@ int qf_reopen(int fd)
 	return copy;
 }
 
+bool qf_is_sound(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0;
+}
+
 int qf_sync_dir(int dirfd)
 {
-	return fsync(dirfd);
+	return fsync(dirfd) == 0 && qf_is_sound(dirfd) ? 0 : -1;
 }
 
 int qf_map_fd(struct qf_map *m, int fd, struct qf_err *e)

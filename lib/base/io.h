@@ -5,6 +5,7 @@
 #ifndef QF_BASE_IO_H
 #define QF_BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -36,6 +37,9 @@ void qf_close_others(const int *keep, size_t n);
 int qf_reopen_own(int fd);
 /* The same; where there is no /proc to open it by, the offset is shared. */
 int qf_reopen(int fd);
+/* After a sync of a directory that succeeded: did it? On an XFS that has shut
+ * itself down it seems so. False and errno. */
+bool qf_is_sound(int fd);
 /* The directory itself to disk: 0, or -1 and errno. */
 int qf_sync_dir(int dirfd);
 

@@ -59,7 +59,7 @@ a_disk() {
 # safe FS: a few cuts in each scenario take nothing from us.
 safe() {
 	needs_disks "$1"
-	cut_power --fs "$1" --cuts 3 --load 8 --json records \
+	cut_power --strict --fs "$1" --cuts 3 --load 8 --json records \
 		--only 'qfront-queue,qfront warm'
 	[ "$status" -eq 0 ]
 	for scenario in idle load delivery; do
