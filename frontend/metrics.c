@@ -253,6 +253,39 @@ int qf_metrics_own(uid_t uid, gid_t gid, struct qf_err *e)
 	return e->rc;
 }
 
+static void add_stage(
+    struct qf_metrics_stage *to, const struct qf_metrics_stage *from)
+{
+	for (size_t i = 0; i < QF_METRICS_VERDICTS; i++)
+		to->verdict[i] += from->verdict[i];
+	for (size_t i = 0; i < QF_METRICS_BUCKETS; i++)
+		to->time.bucket[i] += from->time.bucket[i];
+	to->time.sum += from->time.sum;
+}
+
+/* Two that count a stage's first message at the same time may give it a place
+ * each: they become one. A place whose name was never finished goes. */
+static void join_stages(struct qf_metrics *m)
+{
+	const size_t last = QF_METRICS_STAGES - 1; /* for all others */
+	size_t n = 0;
+
+	for (size_t i = 0; i < last; i++) {
+		const struct qf_metrics_stage s = m->stage[i];
+		size_t at = 0;
+
+		if (s.taken != TAKEN)
+			continue;
+		while (at < n && !is_named(&m->stage[at], s.name))
+			at++;
+		if (at < n)
+			add_stage(&m->stage[at], &s);
+		else
+			m->stage[n++] = s;
+	}
+	memset(&m->stage[n], 0, (last - n) * sizeof m->stage[n]);
+}
+
 int qf_metrics_read(struct qf_metrics *out, pid_t *daemon, struct qf_err *e)
 {
 	struct flock lock = {.l_type = F_WRLCK};
@@ -273,5 +306,6 @@ int qf_metrics_read(struct qf_metrics *out, pid_t *daemon, struct qf_err *e)
 	out->reload_error[sizeof out->reload_error - 1] = '\0';
 	for (size_t i = 0; i < QF_METRICS_STAGES; i++)
 		out->stage[i].name[QF_METRICS_NAME - 1] = '\0';
+	join_stages(out);
 	return 0;
 }

@@ -124,6 +124,30 @@ static void test_more_stages_than_places(void **state)
 	assert_true(m.stage[QF_METRICS_STAGES - 1].verdict[QF_PASS] > 100);
 }
 
+/* As two leave it that counted the first message of a stage at once, and one
+ * that was killed while it wrote the name. */
+static void test_places_of_one_name(void **state)
+{
+	(void)state;
+	open_new();
+	count("one", QF_PASS, false, 1);
+	count("two", QF_PASS, false, 500);
+	count("three", QF_REJECT, false, 1);
+	assert_int_equal(0, qf_metrics_read(&m, &owner, &e));
+	m.stage[3] = m.stage[2];
+	memcpy(m.stage[1].name, "one", sizeof "one");
+	m.stage[2].taken = 1;
+	write_file((const char *)&m, sizeof m);
+	assert_int_equal(0, qf_metrics_read(&m, &owner, &e));
+	assert_string_equal("one", m.stage[0].name);
+	assert_int_equal(2, m.stage[0].verdict[QF_PASS]);
+	assert_int_equal(501, m.stage[0].time.sum);
+	assert_string_equal("three", m.stage[1].name);
+	assert_int_equal(1, m.stage[1].verdict[QF_REJECT]);
+	assert_string_equal("", m.stage[2].name);
+	assert_int_equal(0, m.stage[3].taken);
+}
+
 /* No number of one is lost to another. */
 static void test_many_count_at_once(void **state)
 {
@@ -214,6 +238,7 @@ int main(void)
 	    CASE(test_counts),
 	    CASE(test_stages),
 	    CASE(test_more_stages_than_places),
+	    CASE(test_places_of_one_name),
 	    CASE(test_many_count_at_once),
 	    CASE(test_a_file_of_others),
 	    CASE(test_a_worker_can_not_count),
