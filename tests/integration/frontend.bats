@@ -425,7 +425,8 @@ nobody_is_left() {
 		exec {LOG}<&-
 		rm log
 	done
-	DEATH=1 start_brooding brooding
+	# Long enough to start everything, also where that is slow.
+	DEATH=${QF_VALGRIND:+3}5 start_brooding brooding
 	nobody_is_left
 	wait "$PID" || status=$?
 	[ "$status" -eq 52 ]
