@@ -15,35 +15,27 @@ enum {
 	TCPTO_SIZE = 1024
 };
 
-struct entry {
-	const char *path;
-	mode_t kind; /* S_IFDIR, S_IFREG, S_IFIFO */
-	mode_t mode;
-	bool split;
-	bool optional; /* made when it is needed: an older queue lacks it */
-};
-
-/* A folder comes before what is in it. */
-static const struct entry layout[] = {
-    {".", S_IFDIR, 0750, false, false},
-    {"pid", S_IFDIR, 0700, false, false},
-    {"mess", S_IFDIR, 0750, true, false},
-    {"intd", S_IFDIR, 0700, false, false},
-    {"todo", S_IFDIR, 0750, false, false},
-    {"info", S_IFDIR, 0700, true, false},
-    {"local", S_IFDIR, 0700, true, false},
-    {"remote", S_IFDIR, 0700, true, false},
-    {"bounce", S_IFDIR, 0700, false, false},
-    {"lock", S_IFDIR, 0750, false, false},
-    {"lock/trigger", S_IFIFO, 0622, false, false},
-    {"lock/sendmutex", S_IFREG, 0600, false, false},
-    {"lock/tcpto", S_IFREG, 0644, false, false},
-    {"attr", S_IFDIR, 0700, true, true},
-    {"hold", S_IFDIR, 0700, true, true},
-    {"failed", S_IFDIR, 0700, false, false},
+const struct qf_layout_entry qf_layout[] = {
+    {".", S_IFDIR, 0750, .split = false},
+    {"pid", S_IFDIR, 0700, .split = false},
+    {"mess", S_IFDIR, 0750, .split = true},
+    {"intd", S_IFDIR, 0700, .split = false},
+    {"todo", S_IFDIR, 0750, .split = false},
+    {"info", S_IFDIR, 0700, .split = true},
+    {"local", S_IFDIR, 0700, .split = true},
+    {"remote", S_IFDIR, 0700, .split = true},
+    {"bounce", S_IFDIR, 0700, .split = false},
+    {"lock", S_IFDIR, 0750, .split = false},
+    {"lock/trigger", S_IFIFO, 0622, .split = false},
+    {"lock/sendmutex", S_IFREG, 0600, .split = false},
+    {"lock/tcpto", S_IFREG, 0644, .split = false},
+    {"attr", S_IFDIR, 0700, .split = true, .optional = true, .ours = true},
+    {"hold", S_IFDIR, 0700, .split = true, .optional = true, .ours = true},
+    {"failed", S_IFDIR, 0700, .split = false, .ours = true},
+    {.path = NULL},
 };
 enum {
-	LAYOUT_N = sizeof layout / sizeof layout[0]
+	LAYOUT_N = sizeof qf_layout / sizeof qf_layout[0] - 1
 };
 
 struct making {
@@ -53,7 +45,7 @@ struct making {
 	gid_t gid;
 };
 
-static const char *kind_name(mode_t kind)
+const char *qf_layout_kind_name(mode_t kind)
 {
 	switch (kind) {
 	case S_IFDIR:
@@ -65,7 +57,8 @@ static const char *kind_name(mode_t kind)
 	}
 }
 
-static int make_node(int root, const char *path, const struct entry *en)
+static int make_node(
+    int root, const char *path, const struct qf_layout_entry *en)
 {
 	static const char zeros[TCPTO_SIZE];
 	int fd, rc = 0;
@@ -92,15 +85,24 @@ static int make_node(int root, const char *path, const struct entry *en)
 }
 
 /* Owner first: a change of owner may clear mode bits. */
-static int dress_node(const struct making *mk, const char *path, mode_t mode)
+static int dress_node(
+    int root, const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
-	if (fchownat(mk->root, path, mk->uid, mk->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(root, path, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	return fchmodat(mk->root, path, mode, 0);
+	return fchmodat(root, path, mode, 0);
+}
+
+int qf_layout_make(int root, const char *path, const struct qf_layout_entry *en,
+    uid_t uid, gid_t gid)
+{
+	if (make_node(root, path, en) < 0)
+		return -1;
+	return dress_node(root, path, en->mode, uid, gid);
 }
 
 static int make_entry(const struct making *mk, const char *path,
-    const struct entry *en, struct qf_err *e)
+    const struct qf_layout_entry *en, struct qf_err *e)
 {
 	struct stat st;
 
@@ -109,14 +111,11 @@ static int make_entry(const struct making *mk, const char *path,
 			return 0;
 		return qf_fail(e, QF_EWRITE,
 		    "%s/%s is in the way: it must be a %s; move it away",
-		    mk->dir, path, kind_name(en->kind));
+		    mk->dir, path, qf_layout_kind_name(en->kind));
 	}
-	if (make_node(mk->root, path, en) < 0)
+	if (qf_layout_make(mk->root, path, en, mk->uid, mk->gid) < 0)
 		return qf_fail_sys(
 		    e, QF_EWRITE, "can not make %s/%s", mk->dir, path);
-	if (dress_node(mk, path, en->mode) < 0)
-		return qf_fail_sys(e, QF_EWRITE,
-		    "can not set owner and mode of %s/%s", mk->dir, path);
 	return 0;
 }
 
@@ -139,7 +138,7 @@ static int make_all(const struct making *mk, struct qf_err *e)
 	int rc;
 
 	for (size_t i = 1; i < LAYOUT_N; i++) {
-		const struct entry *en = &layout[i];
+		const struct qf_layout_entry *en = &qf_layout[i];
 
 		if ((rc = make_entry(mk, en->path, en, e)) < 0)
 			return rc;
@@ -150,8 +149,8 @@ static int make_all(const struct making *mk, struct qf_err *e)
 		}
 	}
 	for (size_t i = LAYOUT_N; i-- > 0;)
-		if (layout[i].kind == S_IFDIR &&
-		    (rc = sync_folder(mk, layout[i].path, e)) < 0)
+		if (qf_layout[i].kind == S_IFDIR &&
+		    (rc = sync_folder(mk, qf_layout[i].path, e)) < 0)
 			return rc;
 	return 0;
 }
@@ -195,7 +194,7 @@ int qf_layout_init(const char *dir, uid_t uid, gid_t gid, struct qf_err *e)
 	mk.root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (mk.root < 0)
 		return qf_fail_sys(e, QF_EWRITE, "can not open %s", dir);
-	if (made && dress_node(&mk, ".", layout[0].mode) < 0) {
+	if (made && dress_node(mk.root, ".", qf_layout[0].mode, uid, gid) < 0) {
 		rc = qf_fail_sys(
 		    e, QF_EWRITE, "can not set owner and mode of %s", dir);
 		goto out;
@@ -210,7 +209,7 @@ out:
 }
 
 static int check_entry(int root, const char *dir, const char *path,
-    const struct entry *en, struct qf_err *e)
+    const struct qf_layout_entry *en, struct qf_err *e)
 {
 	struct stat st;
 
@@ -219,13 +218,13 @@ static int check_entry(int root, const char *dir, const char *path,
 			return 0;
 		return qf_fail_sys(e, QF_EQUEUE,
 		    "no %s %s/%s (`qfrontctl queue init` makes it)",
-		    kind_name(en->kind), dir, path);
+		    qf_layout_kind_name(en->kind), dir, path);
 	}
 	if ((st.st_mode & S_IFMT) != en->kind)
 		return qf_fail(e, QF_EQUEUE,
 		    "%s/%s is not a %s; move it away and run "
 		    "`qfrontctl queue init`",
-		    dir, path, kind_name(en->kind));
+		    dir, path, qf_layout_kind_name(en->kind));
 	return 0;
 }
 
@@ -235,7 +234,7 @@ static int check_all(int root, const char *dir, struct qf_err *e)
 	int rc;
 
 	for (size_t i = 0; i < LAYOUT_N; i++) {
-		const struct entry *en = &layout[i];
+		const struct qf_layout_entry *en = &qf_layout[i];
 
 		if ((rc = check_entry(root, dir, en->path, en, e)) < 0)
 			return rc;

@@ -68,7 +68,7 @@ struct qf_item {
 	bool *done;          /* per recipient: delivered or failed for good */
 	struct qf_buf notes; /* why recipients failed, see note() */
 	bool fresh;          /* no state was written yet: only in todo */
-	bool held;
+	bool held; /* also when it has state: it was held after attempts */
 	struct qf_attrs attrs; /* as its envelope had them */
 	/* The engine's: where the mark of a recipient is, and the claim. */
 	uint64_t *place;
@@ -163,24 +163,39 @@ struct qf_store_ops {
 	 * when it returns 0. Repeating it is harmless. */
 	int (*fail)(struct qf_store *st, const struct qf_item *item,
 	    const struct qf_strv *rcpt, struct qf_err *e);
-	/* Removes the message and all that is known of it. A held one is
-	 * claimed for it: errors as for claim(). */
+	/* Removes the message and all that is known of it, also when
+	 * recipients are left: nobody is told. A held one is claimed for it:
+	 * errors as for claim(). */
 	int (*finish)(
 	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
 
-	/* Until the item is freed nobody else changes this held message.
-	 * QF_EPERM when somebody does, QF_ENOENT when it is no longer held. */
+	/* Until the item is freed nobody else changes this message, be it
+	 * queued or held. The item is loaded again; of a queued one its id is
+	 * enough. Whoever changes a message claims it, the sender before it
+	 * delivers. QF_EPERM when somebody else has it, QF_ENOENT when it is
+	 * no longer queued, or held. QF_EQUEUE when another program's sender,
+	 * which knows no claims, has the queue; while a store that is not
+	 * open for sending has claimed a queued message, no such sender can
+	 * start. The item is as it was after a failure. */
 	int (*claim)(
 	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
+	/* A queued message becomes a held one, held since now, for this
+	 * reason (QF_EFORMAT: no good as a text); what is known of its
+	 * recipients stays. It is claimed for it. */
+	int (*hold)(struct qf_store *st, struct qf_item *item,
+	    const char *reason, struct qf_err *e);
 	/* A held message becomes a queued one, born now; wakes the sender. It
 	 * is claimed for it. */
 	int (*release)(
 	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
+	/* Makes wait_fd() of the sender readable. */
+	void (*wake)(struct qf_store *st);
 
 	/* Readable when something new came in; -1 when there is none. */
 	int (*wait_fd)(struct qf_store *st);
 	/* Call it before a walk, once wait_fd() was readable: what comes in
-	 * after it makes wait_fd() readable again. */
+	 * after it makes wait_fd() readable again. From time to time it also
+	 * removes what dead writers left. */
 	int (*wait_reset)(struct qf_store *st, struct qf_err *e);
 };
 

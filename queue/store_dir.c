@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "queue/layout.h"
 
@@ -34,7 +34,8 @@ static const struct {
 };
 
 enum {
-	FOLDER_MODE = 0700 /* of attr and hold (queue/layout.c) */
+	FOLDER_MODE = 0700, /* of attr and hold (queue/layout.c) */
+	SWEEP_PAUSE = 76431 /* seconds, as qmail-send(8) has it */
 };
 
 static bool named_forced;
@@ -55,6 +56,19 @@ bool qf_sd_is_id(const char *s)
 
 	return *s >= '1' && *s <= '9' && strlen(s) < QF_ID_SIZE &&
 	       qf_span_u64(qf_span(s), UINT64_MAX, &n);
+}
+
+bool qf_sd_is_failed_id(const char *s)
+{
+	char id[QF_ID_SIZE];
+	const char *dot = strchr(s, '.');
+
+	if (dot == NULL)
+		return qf_sd_is_id(s);
+	if (strlen(s) >= sizeof id || !qf_sd_is_id(dot + 1))
+		return false;
+	snprintf(id, sizeof id, "%.*s", (int)(dot - s), s);
+	return qf_sd_is_id(id);
 }
 
 bool qf_sd_is_split(enum qf_sd_place place)
@@ -221,24 +235,6 @@ static int find_owner(struct qf_store *st, struct qf_err *e)
 	return 0;
 }
 
-static int open_mutex(struct qf_store *st, struct qf_err *e)
-{
-	st->mutex = openat(st->root, "lock/sendmutex",
-	    O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (st->mutex < 0)
-		return qf_fail_sys(
-		    e, QF_EQUEUE, "can not open %s/lock/sendmutex", st->dir);
-	if (flock(st->mutex, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return qf_fail(e, QF_EPERM,
-		    "another sender runs on this queue (%s/lock/sendmutex is "
-		    "locked)",
-		    st->dir);
-	return qf_fail_sys(
-	    e, QF_EQUEUE, "can not lock %s/lock/sendmutex", st->dir);
-}
-
 /* Open for writing as well, so that it never reads as at its end when the
  * last writer has gone. */
 static int open_trigger(struct qf_store *st, struct qf_err *e)
@@ -256,14 +252,34 @@ static int open_trigger(struct qf_store *st, struct qf_err *e)
 	return 0;
 }
 
+int qf_sd_check_fixing(const struct qf_store *st, struct qf_err *e)
+{
+	struct stat sb;
+
+	if (fstatat(st->root, QF_SD_FIXING, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return qf_fail(e, QF_EQUEUE,
+	    "the repair of %s is not finished (" QF_SD_FIXING
+	    "); run `qfrontctl queue fix`",
+	    st->dir);
+}
+
+static void sweep(struct qf_store *st)
+{
+	qf_sd_sweep(st);
+	st->next_sweep = qf_deadline_in((int64_t)SWEEP_PAUSE * 1000);
+}
+
 static int open_for_sending(struct qf_store *st, struct qf_err *e)
 {
 	int rc;
 
 	if ((rc = qf_layout_check(st->dir, e)) < 0 ||
-	    (rc = open_mutex(st, e)) < 0 || (rc = open_trigger(st, e)) < 0)
+	    (rc = qf_sd_open_mutex(st, e)) < 0 ||
+	    (rc = qf_sd_check_fixing(st, e)) < 0 ||
+	    (rc = open_trigger(st, e)) < 0)
 		return rc;
-	qf_sd_sweep(st);
+	sweep(st);
 	return 0;
 }
 
@@ -276,6 +292,7 @@ static void close_store(struct qf_store **stp)
 	qf_close(&st->root);
 	qf_close(&st->mutex);
 	qf_close(&st->trigger);
+	qf_close(&st->guard);
 	free(st->dir);
 	free(st);
 	*stp = NULL;
@@ -289,7 +306,8 @@ static int open_store(struct qf_store **out, const char *dir,
 	struct qf_store *st = qf_alloc(sizeof *st);
 	int rc;
 
-	*st = (struct qf_store){.root = -1, .mutex = -1, .trigger = -1};
+	*st = (struct qf_store){
+	    .root = -1, .mutex = -1, .trigger = -1, .guard = -1};
 	st->dir = qf_strdup(dir);
 	st->set = settings != NULL ? settings : &defaults;
 	st->named = named_forced;
@@ -388,11 +406,18 @@ static int wait_fd(struct qf_store *st)
 	return st->trigger;
 }
 
+static void wake(struct qf_store *st)
+{
+	qf_sd_pull_trigger(st);
+}
+
 static int wait_reset(struct qf_store *st, struct qf_err *e)
 {
 	char bytes[4096];
 	ssize_t r = 1;
 
+	if (st->mutex >= 0 && qf_deadline_poll(st->next_sweep) == 0)
+		sweep(st);
 	if (st->trigger < 0)
 		return 0;
 	/* Bounded: whoever keeps writing only causes another walk. */
@@ -423,7 +448,9 @@ const struct qf_store_ops qf_store_dir = {
     .fail = qf_sd_fail,
     .finish = qf_sd_finish,
     .claim = qf_sd_claim,
+    .hold = qf_sd_hold,
     .release = qf_sd_release,
+    .wake = wake,
     .wait_fd = wait_fd,
     .wait_reset = wait_reset,
 };

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,17 +30,15 @@ static void add_birth(struct qf_buf *b, const struct stat *message)
 	    message->st_mtim.tv_nsec);
 }
 
-int qf_sd_write_attrs(const struct qf_store *st, const char *id, int message,
+static int write_file(const struct qf_store *st, const char *path, int message,
     const struct qf_attrs *attrs)
 {
 	struct qf_buf b = QF_BUF_INIT;
-	char path[QF_SD_PATH];
 	struct stat sb;
 	int fd;
 
 	if (fstat(message, &sb) < 0)
 		return -1;
-	qf_sd_path(path, QF_SD_ATTR, id);
 	fd = openat(st->root, path,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, ATTR_MODE);
 	if (fd < 0)
@@ -56,6 +55,39 @@ int qf_sd_write_attrs(const struct qf_store *st, const char *id, int message,
 	}
 	qf_buf_free(&b);
 	return fd;
+}
+
+int qf_sd_write_attrs(const struct qf_store *st, const char *id, int message,
+    const struct qf_attrs *attrs)
+{
+	char path[QF_SD_PATH];
+
+	qf_sd_path(path, QF_SD_ATTR, id);
+	return write_file(st, path, message, attrs);
+}
+
+/* The old ones are there until the new ones are on disk. */
+int qf_sd_replace_attrs(const struct qf_store *st, const char *id, int message,
+    const struct qf_attrs *attrs, struct qf_err *e)
+{
+	char path[QF_SD_PATH], temp[QF_SD_PATH + sizeof QF_SD_NEW];
+	char folder[QF_SD_PATH];
+	int fd, rc = qf_sd_make_folder(st, QF_SD_ATTR, id, e);
+
+	if (rc < 0)
+		return rc;
+	qf_sd_path(path, QF_SD_ATTR, id);
+	snprintf(temp, sizeof temp, "%s" QF_SD_NEW, path);
+	fd = write_file(st, temp, message, attrs);
+	if (fd < 0 || fsync(fd) < 0 ||
+	    renameat(st->root, temp, st->root, path) < 0) {
+		rc = qf_fail_sys(
+		    e, QF_EWRITE, "can not write %s/%s", st->dir, path);
+		unlinkat(st->root, temp, 0);
+	}
+	qf_close(&fd);
+	qf_sd_folder(folder, QF_SD_ATTR, id);
+	return rc < 0 ? rc : qf_sd_sync_folder(st, folder, QF_EWRITE, e);
 }
 
 static bool take_birth(struct qf_span *rest, const struct stat *message)

@@ -3,76 +3,30 @@
  *
  * The name of its envelope, hold/N/ID, is what makes it held; by its lock
  * (flock) one program at a time claims it, the sender's expiry or a person's
- * command. A release moves that name to todo/ID, after the message has its
- * name in mess/, so the message is held or queued at each moment, never both.
- * The bytes keep their name in hold/ until that is on disk.
+ * command. A release moves that name to todo/ID, or to info/N/ID when attempts
+ * were made before it was held, after the message has its name in mess/, so the
+ * message is held or queued at each moment, never both. The bytes keep their
+ * name in hold/ until that is on disk.
  */
 #include "queue/store_dir_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/io.h"
 
 enum {
-	QUEUED_MODE = 0644
+	QUEUED_MODE = 0644,
+	STATE_MODE = 0600 /* of info/N/ID */
 };
 
-static int not_held(
-    const struct qf_store *st, const struct qf_item *item, struct qf_err *e)
+/* Where the envelope of a queued message is. */
+static enum qf_sd_place queued_place(const struct qf_item *item)
 {
-	return qf_fail(
-	    e, QF_ENOENT, "message %s is not held in %s", item->id, st->dir);
-}
-
-/* Does the name still lead to the file that was locked? */
-static bool is_still_named(const struct qf_store *st, const char *path, int fd)
-{
-	struct stat here, there;
-
-	return fstat(fd, &here) == 0 &&
-	       fstatat(st->root, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
-}
-
-static int lock(struct qf_store *st, const struct qf_item *item, int fd,
-    const char *path, struct qf_err *e)
-{
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			return qf_fail(e, QF_EPERM,
-			    "another program is at work on message %s",
-			    item->id);
-		return qf_fail_sys(
-		    e, QF_EQUEUE, "can not lock %s/%s", st->dir, path);
-	}
-	return is_still_named(st, path, fd) ? 0 : not_held(st, item, e);
-}
-
-int qf_sd_claim(struct qf_store *st, struct qf_item *item, struct qf_err *e)
-{
-	char path[QF_SD_PATH];
-	int fd, rc;
-
-	if (item->claim >= 0)
-		return 0;
-	qf_sd_path(path, QF_SD_HOLD, item->id);
-	fd = openat(
-	    st->root, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return not_held(st, item, e);
-	if (fd < 0)
-		return qf_fail_sys(
-		    e, QF_EQUEUE, "can not open %s/%s", st->dir, path);
-	rc = lock(st, item, fd, path, e);
-	if (rc == 0)
-		item->claim = fd;
-	else
-		close(fd);
-	return rc;
+	return item->fresh ? QF_SD_TODO : QF_SD_INFO;
 }
 
 /*
@@ -105,7 +59,8 @@ static int dress_envelope(
 	struct timespec ts[2] = {
 	    {.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
 
-	if (qf_sd_dress(st, item->claim, QUEUED_MODE) < 0 ||
+	if (qf_sd_dress(
+		st, item->claim, item->fresh ? QUEUED_MODE : STATE_MODE) < 0 ||
 	    futimens(item->claim, ts) < 0 || fsync(item->claim) < 0)
 		return qf_fail_sys(e, QF_ETODO,
 		    "can not prepare the envelope of message %s in %s",
@@ -152,7 +107,7 @@ static int move_envelope(
 	char from[QF_SD_PATH], to[QF_SD_PATH];
 
 	qf_sd_path(from, QF_SD_HOLD, item->id);
-	qf_sd_path(to, QF_SD_TODO, item->id);
+	qf_sd_path(to, queued_place(item), item->id);
 	if (renameat(st->root, from, st->root, to) == 0)
 		return 0;
 	qf_fail_sys(e, QF_ETODO, "can not make %s/%s", st->dir, to);
@@ -165,11 +120,12 @@ static int move_envelope(
 static int settle_move(
     const struct qf_store *st, const struct qf_item *item, struct qf_err *e)
 {
-	char folder[QF_SD_PATH];
+	char to[QF_SD_PATH], folder[QF_SD_PATH];
 	int rc;
 
+	qf_sd_folder(to, queued_place(item), item->id);
 	qf_sd_folder(folder, QF_SD_HOLD, item->id);
-	if ((rc = qf_sd_sync_folder(st, "todo", QF_ETODO, e)) < 0 ||
+	if ((rc = qf_sd_sync_folder(st, to, QF_ETODO, e)) < 0 ||
 	    (rc = qf_sd_sync_folder(st, folder, QF_EWRITE, e)) < 0)
 		return qf_err_context(e,
 		    "message %s is released, but may be held again after a "
@@ -183,9 +139,14 @@ int qf_sd_release(struct qf_store *st, struct qf_item *item, struct qf_err *e)
 {
 	int rc;
 
+	if (!item->held)
+		return qf_fail(e, QF_ENOENT, "message %s is not held in %s",
+		    item->id, st->dir);
 	if ((rc = qf_sd_claim(st, item, e)) < 0 ||
 	    (rc = dress_message(st, item, e)) < 0 ||
 	    (rc = dress_envelope(st, item, e)) < 0 ||
+	    (!item->fresh &&
+		(rc = qf_sd_set_due(st, item->id, qf_clock_wall(), e)) < 0) ||
 	    (rc = name_message(st, item, e)) < 0 ||
 	    (rc = move_envelope(st, item, e)) < 0)
 		return rc;
@@ -199,8 +160,9 @@ int qf_sd_release(struct qf_store *st, struct qf_item *item, struct qf_err *e)
 int qf_sd_finish_held(
     struct qf_store *st, struct qf_item *item, struct qf_err *e)
 {
-	static const enum qf_sd_place order[] = {
-	    QF_SD_HOLD, QF_SD_INTD, QF_SD_ATTR, QF_SD_MESS, QF_SD_HELD};
+	static const enum qf_sd_place order[] = {QF_SD_HOLD, QF_SD_INTD,
+	    QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_BOUNCE, QF_SD_ATTR, QF_SD_MESS,
+	    QF_SD_HELD};
 	int rc = qf_sd_claim(st, item, e);
 
 	for (size_t i = 0; i < sizeof order / sizeof order[0] && rc == 0; i++)

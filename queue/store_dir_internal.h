@@ -25,14 +25,19 @@ enum {
 	QF_SD_OSSIFIED = 129600
 };
 
+/* What follows the name of a file that will replace another one. */
+#define QF_SD_NEW ".new"
+
 struct qf_store {
 	char *dir; /* for texts */
 	const struct qf_store_settings *set;
 	int root; /* QUEUEDIR, O_PATH */
 	int mutex, trigger;
-	bool named; /* unnamed files do not work here: qmail's steps */
-	bool proc;  /* /proc is there to give them names */
-	bool give;  /* files are given to the owner of mess/ */
+	int guard;          /* on lock/sendmutex, of who changes messages */
+	int64_t next_sweep; /* deadline */
+	bool named;         /* unnamed files do not work here: qmail's steps */
+	bool proc;          /* /proc is there to give them names */
+	bool give;          /* files are given to the owner of mess/ */
 	uid_t uid;
 	gid_t gid;
 	struct qf_intake *intakes; /* all messages on their way in */
@@ -73,6 +78,9 @@ struct qf_intake {
 /* An id is a decimal number as qmail writes it. */
 bool qf_sd_is_id(const char *s);
 void qf_sd_path(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
+/* The name of a file in failed/: an id, or ID.N of an earlier message that had
+ * it. */
+bool qf_sd_is_failed_id(const char *s);
 bool qf_sd_is_split(enum qf_sd_place place);
 /* The folder that holds it. */
 void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
@@ -92,6 +100,11 @@ int qf_sd_remove(const struct qf_store *st, enum qf_sd_place place,
 /* For tests: as if the file system had no unnamed files. */
 void qf_sd_force_named(bool on);
 bool qf_sd_named_forced(void);
+
+/* Is its repair not finished (queue/fix.h)? QF_EQUEUE: files may have lost
+ * their names for a while. */
+int qf_sd_check_fixing(const struct qf_store *st, struct qf_err *e);
+#define QF_SD_FIXING "lock/fixing"
 
 /* store_dir_sweep.c: removes what writers left that died long ago. */
 void qf_sd_sweep(const struct qf_store *st);
@@ -120,18 +133,40 @@ int qf_sd_publish(
 /* One byte for a sender that waits. */
 void qf_sd_pull_trigger(const struct qf_store *st);
 
+/* store_dir_mutex.c: who may change what is queued (lock/sendmutex). */
+
+/* For a sender. QF_EPERM when there is one, QF_EQUEUE. */
+int qf_sd_open_mutex(struct qf_store *st, struct qf_err *e);
+/* For all others: 0 when no sender runs, and none that does not know claims
+ * will start until the store is closed, or when one runs that does. Else
+ * QF_EQUEUE. */
+int qf_sd_guard(struct qf_store *st, struct qf_err *e);
+
 /* store_dir_attr.c */
 
 /* Writes attr/N/ID, not yet synced, and leaves it open: a descriptor, or -1
  * and errno. message is the file that it belongs to. */
 int qf_sd_write_attrs(const struct qf_store *st, const char *id, int message,
     const struct qf_attrs *attrs);
+/* Replaces it, on disk when it returns 0. QF_EWRITE. */
+int qf_sd_replace_attrs(const struct qf_store *st, const char *id, int message,
+    const struct qf_attrs *attrs, struct qf_err *e);
 /* What is written of this message. QF_EFORMAT, QF_EREAD. */
 int qf_sd_load_attrs(const struct qf_store *st, struct qf_item *item,
     const struct stat *message, struct qf_err *e);
 
-/* store_dir_hold.c */
+/* store_dir_claim.c */
 int qf_sd_claim(struct qf_store *st, struct qf_item *item, struct qf_err *e);
+/* Locks a file of a message: QF_EPERM, QF_EQUEUE, or QF_ENOENT when path does
+ * not lead to it any more. */
+int qf_sd_lock(const struct qf_store *st, const char *id, int fd,
+    const char *path, struct qf_err *e);
+
+/* store_dir_suspend.c */
+int qf_sd_hold(struct qf_store *st, struct qf_item *item, const char *reason,
+    struct qf_err *e);
+
+/* store_dir_hold.c */
 int qf_sd_release(struct qf_store *st, struct qf_item *item, struct qf_err *e);
 int qf_sd_finish_held(
     struct qf_store *st, struct qf_item *item, struct qf_err *e);
@@ -142,6 +177,9 @@ int qf_sd_load(
 int qf_sd_message(struct qf_store *st, const char *id, struct qf_err *e);
 
 /* store_dir_state.c */
+/* The time of the next attempt, for a message that has state. */
+int qf_sd_set_due(
+    const struct qf_store *st, const char *id, int64_t due, struct qf_err *e);
 int qf_sd_mark(
     struct qf_store *st, struct qf_item *item, size_t i, struct qf_err *e);
 int qf_sd_note(struct qf_store *st, struct qf_item *item, size_t i,

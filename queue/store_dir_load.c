@@ -184,6 +184,13 @@ static int load_state(struct records *r, struct qf_item *item, struct qf_err *e)
 	return load_notes(r, item, e);
 }
 
+/* Was it held after attempts were made? Then its envelope was its info file,
+ * which begins with the sender; that of a fresh one begins with a uid. */
+static bool is_state(const struct records *r)
+{
+	return r->bytes.len > 0 && r->bytes.s[0] == 'F';
+}
+
 /* Whichever of its records there is. */
 static int load_records(
     struct records *r, struct qf_item *item, struct qf_err *e)
@@ -196,7 +203,8 @@ static int load_records(
 		return load_state(r, item, e);
 	if (rc == 0 && (rc = read_file(r, QF_SD_HOLD, item->id, e)) > 0) {
 		item->held = true;
-		return load_todo(r, item, e);
+		return is_state(r) ? load_state(r, item, e)
+				   : load_todo(r, item, e);
 	}
 	if (rc < 0)
 		return rc;

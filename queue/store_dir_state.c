@@ -248,6 +248,14 @@ static int set_due(const struct qf_store *st, enum qf_sd_place place,
 	return rc;
 }
 
+int qf_sd_set_due(
+    const struct qf_store *st, const char *id, int64_t due, struct qf_err *e)
+{
+	int rc = set_due(st, QF_SD_LOCAL, id, due, e);
+
+	return rc == 0 ? set_due(st, QF_SD_REMOTE, id, due, e) : rc;
+}
+
 int qf_sd_defer(
     struct qf_store *st, struct qf_item *item, int64_t due, struct qf_err *e)
 {
@@ -255,8 +263,8 @@ int qf_sd_defer(
 
 	if (item->fresh)
 		rc = settle(st, item, due, e);
-	else if ((rc = set_due(st, QF_SD_LOCAL, item->id, due, e)) == 0)
-		rc = set_due(st, QF_SD_REMOTE, item->id, due, e);
+	else
+		rc = qf_sd_set_due(st, item->id, due, e);
 	if (rc == 0)
 		item->due = due;
 	return rc;
@@ -298,6 +306,36 @@ static int copy_failed(const struct qf_store *st, const struct qf_item *item,
 	return 0;
 }
 
+/*
+ * The number of a message comes again when it is gone, but what is kept of it
+ * stays: another name for that. A file that is younger than the message is of
+ * an earlier try to keep it.
+ */
+static int make_room(const struct qf_store *st, const struct qf_item *item,
+    int message, const char *path, struct qf_err *e)
+{
+	char aside[QF_SD_PATH + 16];
+	struct stat kept, sb;
+	int rc = -1;
+
+	if (fstatat(st->root, path, &kept, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (fstat(message, &sb) < 0)
+		return qf_fail_sys(e, QF_EREAD,
+		    "can not look at message %s in %s", item->id, st->dir);
+	if (kept.st_mtim.tv_sec > sb.st_mtim.tv_sec ||
+	    (kept.st_mtim.tv_sec == sb.st_mtim.tv_sec &&
+		kept.st_mtim.tv_nsec >= sb.st_mtim.tv_nsec))
+		return 0;
+	for (int i = 1; rc < 0 && (i == 1 || errno == EEXIST); i++) {
+		snprintf(aside, sizeof aside, "%s.%d", path, i);
+		rc = linkat(st->root, path, st->root, aside, 0);
+	}
+	if (rc < 0)
+		return fail_write(st, "keep", path, e);
+	return sync_place(st, QF_SD_FAILED, item->id, e);
+}
+
 int qf_sd_fail(struct qf_store *st, const struct qf_item *item,
     const struct qf_strv *rcpt, struct qf_err *e)
 {
@@ -308,6 +346,8 @@ int qf_sd_fail(struct qf_store *st, const struct qf_item *item,
 		return from;
 	qf_sd_path(path, QF_SD_FAILED, item->id);
 	snprintf(temp, sizeof temp, "failed/.new.%s", item->id);
+	if ((rc = make_room(st, item, from, path, e)) < 0)
+		goto out;
 	to = openat(st->root, temp,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, STATE_MODE);
 	if (to < 0) {
@@ -327,6 +367,25 @@ out:
 	return rc;
 }
 
+/* A person does not want it: its notes must not be lost while it may still be
+ * delivered, and it must not come back. */
+static int delete (
+    const struct qf_store *st, const struct qf_item *item, struct qf_err *e)
+{
+	static const enum qf_sd_place name[] = {QF_SD_INFO, QF_SD_TODO};
+	static const enum qf_sd_place rest[] = {QF_SD_BOUNCE, QF_SD_INTD,
+	    QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_ATTR, QF_SD_MESS};
+	int rc = remove_all(st, item->id, name, sizeof name / sizeof *name, e);
+
+	if (rc == 0)
+		rc = sync_place(
+		    st, item->fresh ? QF_SD_TODO : QF_SD_INFO, item->id, e);
+	if (rc == 0)
+		rc = remove_all(
+		    st, item->id, rest, sizeof rest / sizeof *rest, e);
+	return rc;
+}
+
 /*
  * info and todo are what make a message queued; with both, info does not
  * count, so it goes first. What else there is only matters through them and
@@ -343,6 +402,8 @@ int qf_sd_finish(struct qf_store *st, struct qf_item *item, struct qf_err *e)
 
 	if (item->held)
 		return qf_sd_finish_held(st, item, e);
+	if (st->mutex < 0) /* not the sender, so nobody has had it */
+		return delete (st, item, e);
 	return remove_all(
 	    st, item->id, order, sizeof order / sizeof order[0], e);
 }

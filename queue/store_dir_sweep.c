@@ -49,6 +49,13 @@ static void sweep_pid(const struct sweep *sw)
 		unlinkat(sw->dirfd, sw->name, 0);
 }
 
+static bool is_named(const struct qf_store *st, const char *id)
+{
+	return qf_sd_exists(st, QF_SD_TODO, id) ||
+	       qf_sd_exists(st, QF_SD_INFO, id) ||
+	       qf_sd_exists(st, QF_SD_HOLD, id);
+}
+
 /* The message file goes last: while it is there, its id is not given to
  * another message. */
 static void sweep_mess(const struct sweep *sw)
@@ -57,10 +64,9 @@ static void sweep_mess(const struct sweep *sw)
 	    QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_ATTR, QF_SD_MESS};
 	struct qf_err e;
 
+	/* Twice: its name may be moving from one place to another. */
 	if (!qf_sd_is_id(sw->name) || !is_old(sw) ||
-	    qf_sd_exists(sw->st, QF_SD_TODO, sw->name) ||
-	    qf_sd_exists(sw->st, QF_SD_INFO, sw->name) ||
-	    qf_sd_exists(sw->st, QF_SD_HOLD, sw->name))
+	    is_named(sw->st, sw->name) || is_named(sw->st, sw->name))
 		return;
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
 		if (qf_sd_remove(sw->st, order[i], sw->name, &e) < 0)
@@ -77,10 +83,29 @@ static void sweep_intd(const struct sweep *sw)
 		qf_sd_remove(sw->st, QF_SD_INTD, sw->name, &e);
 }
 
+/* Somebody may be about to hold it again, by that name: who does has claimed
+ * the message. */
+static void sweep_second_name(const struct qf_store *st, const char *id)
+{
+	char path[QF_SD_PATH];
+	struct qf_err e;
+	int fd;
+
+	qf_sd_path(path, QF_SD_MESS, id);
+	fd = openat(
+	    st->root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && qf_sd_lock(st, id, fd, path, &e) == 0 &&
+	    !qf_sd_exists(st, QF_SD_HOLD, id))
+		qf_sd_remove(st, QF_SD_HELD, id, &e);
+	qf_close(&fd);
+}
+
 /* The bytes of a held message, without an envelope: they never were held, or
  * they are released or deleted. A queued message has another name. */
 static void sweep_hold(const struct sweep *sw)
 {
+	static const enum qf_sd_place order[] = {QF_SD_INTD, QF_SD_LOCAL,
+	    QF_SD_REMOTE, QF_SD_BOUNCE, QF_SD_ATTR, QF_SD_HELD};
 	static const char tail[] = ".mess";
 	size_t n = strlen(sw->name);
 	char id[QF_ID_SIZE];
@@ -95,24 +120,35 @@ static void sweep_hold(const struct sweep *sw)
 	    qf_sd_exists(sw->st, QF_SD_HOLD, id))
 		return;
 	if (qf_sd_exists(sw->st, QF_SD_MESS, id)) {
-		qf_sd_remove(sw->st, QF_SD_HELD, id, &e);
+		sweep_second_name(sw->st, id);
 		return;
 	}
-	if (!qf_sd_exists(sw->st, QF_SD_TODO, id) &&
-	    !qf_sd_exists(sw->st, QF_SD_INFO, id) &&
-	    qf_sd_remove(sw->st, QF_SD_INTD, id, &e) == 0 &&
-	    qf_sd_remove(sw->st, QF_SD_ATTR, id, &e) == 0)
-		qf_sd_remove(sw->st, QF_SD_HELD, id, &e);
+	if (is_named(sw->st, id) || is_named(sw->st, id))
+		return;
+	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+		if (qf_sd_remove(sw->st, order[i], id, &e) < 0)
+			return;
 }
 
-/* Another sender removed its message. */
+static bool is_new(const char *name)
+{
+	size_t n = strlen(name), tail = sizeof QF_SD_NEW - 1;
+
+	return n > tail && strcmp(name + n - tail, QF_SD_NEW) == 0;
+}
+
+/* Another sender removed its message; or they were to replace others. */
 static void sweep_attr(const struct sweep *sw)
 {
 	struct qf_err e;
 
-	if (qf_sd_is_id(sw->name) && is_old(sw) &&
-	    !qf_sd_exists(sw->st, QF_SD_MESS, sw->name) &&
-	    !qf_sd_exists(sw->st, QF_SD_HELD, sw->name))
+	if (!is_old(sw))
+		return;
+	if (is_new(sw->name))
+		unlinkat(sw->dirfd, sw->name, 0);
+	else if (qf_sd_is_id(sw->name) &&
+		 !qf_sd_exists(sw->st, QF_SD_MESS, sw->name) &&
+		 !qf_sd_exists(sw->st, QF_SD_HELD, sw->name))
 		qf_sd_remove(sw->st, QF_SD_ATTR, sw->name, &e);
 }
 

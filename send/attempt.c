@@ -324,18 +324,32 @@ static void deliver_pending(struct attempt *a)
 	free(set);
 }
 
-/* Opens the message: false when there is nothing to do for it. */
+/* A person has it: deleted, held, or is about to. */
+static void leave_alone(struct attempt *a, const char *event)
+{
+	qf_log(QF_LOG_INFO, event, QF_KS("id", a->job->id));
+	a->job->over = true;
+}
+
+/* Claims and opens the message: false when there is nothing to do for it. */
 static bool open_attempt(struct attempt *a)
 {
 	const struct qf_store_ops *ops = a->run->ops;
 	struct qf_err e;
-	int rc = ops->load(a->run->store, a->job->id, &a->item, &e);
+	int rc;
 
+	memcpy(a->item.id, a->job->id, sizeof a->item.id);
+	rc = ops->claim(a->run->store, &a->item, &e);
 	if (rc == 0)
 		rc = a->message = ops->message(a->run->store, a->job->id, &e);
 	if (rc >= 0)
 		return true;
-	give_up(a, "can not open a message", &e);
+	if (rc == QF_EPERM)
+		leave_alone(a, "in use by another program; left for later");
+	else if (rc == QF_ENOENT)
+		leave_alone(a, "no longer queued");
+	else
+		give_up(a, "can not open a message", &e);
 	a->job->gone = rc == QF_ENOENT;
 	return false;
 }

@@ -40,13 +40,13 @@ static void scan_one(struct qf_run *run, const char *id, struct qf_jobs *jobs,
 
 	if (rc == QF_EFORMAT) {
 		report_damage(run, damaged, id, &e);
-	} else if (rc == 0) {
+	} else if (rc == 0 && !item.held) {
 		job = qf_jobs_add(jobs, id);
 		job->born = item.born;
 		job->settled = qf_attempt_pending(&item) == 0;
 		route = qf_attrs_get(&item.attrs, "ROUTE");
 		job->route = route != NULL ? qf_strdup(route) : NULL;
-	} else if (rc != QF_ENOENT) {
+	} else if (rc < 0 && rc != QF_ENOENT) {
 		qf_log(QF_LOG_ERROR, "can not read a message", QF_KS("id", id),
 		    QF_KS("error", e.text));
 		qf_jobs_add(jobs, id)->over = true;

@@ -14,6 +14,7 @@
 #include "lib/mail/message.h"
 #include "tools/command.h"
 #include "tools/quarantine.h"
+#include "tools/table.h"
 #include "tools/text.h"
 
 /* What the list is sorted by. */
@@ -61,7 +62,7 @@ static void add_entry(struct list *l, const struct qf_item *item)
 }
 
 /* Oldest first. */
-static int find_held(struct qf_quarantine *q, struct list *l, struct qf_err *e)
+static int find_held(struct qf_mailcmd *q, struct list *l, struct qf_err *e)
 {
 	struct qf_walk walk = {.held = true};
 	struct qf_item item = QF_ITEM_INIT;
@@ -75,7 +76,7 @@ static int find_held(struct qf_quarantine *q, struct list *l, struct qf_err *e)
 		if (got == 0 && item.held)
 			add_entry(l, &item);
 		else if (got < 0 && got != QF_ENOENT)
-			qf_quarantine_complain(q, &why);
+			qf_mailcmd_complain(q, &why);
 	}
 	q->ops->walk_end(q->store, &walk);
 	qf_item_free(&item);
@@ -84,77 +85,33 @@ static int find_held(struct qf_quarantine *q, struct list *l, struct qf_err *e)
 	return rc;
 }
 
-static void add_address(struct qf_buf *out, const char *addr)
-{
-	if (addr[0] == '\0')
-		qf_buf_adds(out, "<>");
-	qf_text_add(out, qf_span(addr));
-}
-
 /* The table, and how wide its columns are at least. */
-static const struct {
-	const char *title;
-	size_t width;
-} columns[] = {{"ID", 10}, {"AGE", 4}, {"SIZE", 5}, {"SENDER", 20},
-    {"RECIPIENTS", 20}, {"STAGE", 8}, {"CATEGORY", 8}, {"REASON", 0}};
-
-enum {
-	NCOLUMNS = sizeof columns / sizeof *columns
-};
-
-/* A line of the table that is being written. */
-struct line {
-	struct qf_buf *out;
-	size_t column, start; /* the current one, and where it starts */
-};
-
-/* A text that is too long moves what follows. */
-static void end_cell(struct line *l)
-{
-	size_t end = l->start + columns[l->column].width;
-
-	if (++l->column == NCOLUMNS) {
-		qf_buf_addc(l->out, '\n');
-		return;
-	}
-	while (l->out->len < end)
-		qf_buf_addc(l->out, ' ');
-	qf_buf_adds(l->out, "  ");
-	l->start = l->out->len;
-}
-
-static void add_titles(struct qf_buf *out)
-{
-	struct line l = {.out = out, .start = out->len};
-
-	for (size_t i = 0; i < NCOLUMNS; i++) {
-		qf_buf_adds(out, columns[i].title);
-		end_cell(&l);
-	}
-}
+static const struct qf_column columns[] = {{"ID", 10}, {"AGE", 4}, {"SIZE", 5},
+    {"SENDER", 20}, {"RECIPIENTS", 20}, {"STAGE", 8}, {"CATEGORY", 8},
+    {"REASON", 0}, {NULL, 0}};
 
 static void add_row(struct qf_buf *out, const struct qf_item *item, int64_t now)
 {
-	struct line l = {.out = out, .start = out->len};
+	struct qf_row l = {.out = out, .column = columns, .start = out->len};
 
 	qf_buf_adds(out, item->id);
-	end_cell(&l);
+	qf_row_end_cell(&l);
 	qf_text_add_age(out, now - item->born);
-	end_cell(&l);
+	qf_row_end_cell(&l);
 	qf_text_add_size(out, item->size);
-	end_cell(&l);
-	add_address(out, item->sender.s);
-	end_cell(&l);
+	qf_row_end_cell(&l);
+	qf_text_add_address(out, item->sender.s);
+	qf_row_end_cell(&l);
 	if (item->rcpt.n > 0)
-		add_address(out, item->rcpt.v[0]);
+		qf_text_add_address(out, item->rcpt.v[0]);
 	if (item->rcpt.n > 1)
 		qf_buf_addf(out, " +%zu", item->rcpt.n - 1);
-	end_cell(&l);
+	qf_row_end_cell(&l);
 	for (int i = 0; i < NLISTED; i++) {
 		const char *value = qf_attrs_get(&item->attrs, texts[i].key);
 
 		qf_text_add(out, qf_span(value != NULL ? value : "-"));
-		end_cell(&l);
+		qf_row_end_cell(&l);
 	}
 }
 
@@ -176,13 +133,7 @@ static void add_members(
 		    j, texts[i].name, qf_attrs_get(&item->attrs, texts[i].key));
 }
 
-static void print(struct qf_buf *b)
-{
-	fwrite(b->s, 1, b->len, stdout);
-	qf_buf_reset(b);
-}
-
-static void print_list(struct qf_quarantine *q, const struct list *l)
+static void print_list(struct qf_mailcmd *q, const struct list *l)
 {
 	struct qf_buf out = QF_BUF_INIT;
 	struct qf_json j = {.out = &out};
@@ -193,9 +144,9 @@ static void print_list(struct qf_quarantine *q, const struct list *l)
 	if (q->json)
 		qf_json_array(&j, NULL);
 	else if (l->n > 0)
-		add_titles(&out);
+		qf_row_add_titles(&out, columns);
 	for (size_t i = 0; i < l->n; i++) {
-		print(&out);
+		qf_mailcmd_print(q, &out);
 		/* It may have been released since. */
 		if (q->ops->load(q->store, l->v[i].id, &item, &e) < 0 ||
 		    !item.held)
@@ -210,12 +161,12 @@ static void print_list(struct qf_quarantine *q, const struct list *l)
 	}
 	if (q->json)
 		qf_json_end(&j);
-	print(&out);
+	qf_mailcmd_print(q, &out);
 	qf_item_free(&item);
 	qf_buf_free(&out);
 }
 
-int qf_quarantine_list(struct qf_quarantine *q)
+int qf_quarantine_list(struct qf_mailcmd *q)
 {
 	struct list l = {0};
 	struct qf_err e;
@@ -229,14 +180,7 @@ int qf_quarantine_list(struct qf_quarantine *q)
 	return rc < 0 ? QF_TROUBLE : q->found;
 }
 
-/* The header, as it stands. */
-static void add_header(const struct qf_message *m, struct qf_buf *out)
-{
-	for (size_t i = 0; i < m->nfields; i++)
-		qf_buf_addspan(out, m->field[i].raw);
-}
-
-static void show_json(const struct qf_quarantine *q, const struct qf_item *item,
+static void show_json(const struct qf_mailcmd *q, const struct qf_item *item,
     const struct qf_message *m, struct qf_buf *out)
 {
 	struct qf_buf header = QF_BUF_INIT;
@@ -244,7 +188,7 @@ static void show_json(const struct qf_quarantine *q, const struct qf_item *item,
 
 	qf_json_object(&j, NULL);
 	add_members(&j, item, qf_clock_wall());
-	add_header(m, &header);
+	qf_text_add_header(&header, m);
 	qf_json_string(&j, "header", qf_buf_span(&header));
 	if (q->message)
 		qf_json_string(&j, "message", qf_span_n(m->map.p, m->map.n));
@@ -263,10 +207,10 @@ static void show_text(
 	qf_text_add_age(out, qf_clock_wall() - item->born);
 	qf_buf_addf(out, ")\nsize:       %llu\nsender:     ",
 	    (unsigned long long)item->size);
-	add_address(out, item->sender.s);
+	qf_text_add_address(out, item->sender.s);
 	for (size_t i = 0; i < item->rcpt.n; i++) {
 		qf_buf_adds(out, "\nrecipient:  ");
-		add_address(out, item->rcpt.v[i]);
+		qf_text_add_address(out, item->rcpt.v[i]);
 	}
 	for (int i = 0; i < NTEXTS; i++) {
 		const char *value = qf_attrs_get(&item->attrs, texts[i].key);
@@ -278,24 +222,13 @@ static void show_text(
 		qf_text_add(out, qf_span(value));
 	}
 	qf_buf_adds(out, "\n\n");
-	add_header(m, &header);
+	qf_text_add_header(&header, m);
 	qf_text_add_lines(out, qf_buf_span(&header));
 	qf_buf_free(&header);
 }
 
-/* The bytes themselves, unless a person looks at them. */
-static void show_message(const struct qf_message *m, struct qf_buf *out)
-{
-	struct qf_span all = qf_span_n(m->map.p, m->map.n);
-
-	if (isatty(STDOUT_FILENO))
-		qf_text_add_lines(out, all);
-	else
-		qf_buf_addspan(out, all);
-}
-
 static int show(
-    struct qf_quarantine *q, const struct qf_item *item, struct qf_err *e)
+    struct qf_mailcmd *q, const struct qf_item *item, struct qf_err *e)
 {
 	struct qf_buf out = QF_BUF_INIT;
 	struct qf_message m;
@@ -308,10 +241,10 @@ static int show(
 		if (q->json)
 			show_json(q, item, &m, &out);
 		else if (q->message)
-			show_message(&m, &out);
+			qf_text_add_message(&out, &m);
 		else
 			show_text(item, &m, &out);
-		print(&out);
+		qf_mailcmd_print(q, &out);
 		qf_message_close(&m);
 	}
 	close(fd);
@@ -319,13 +252,13 @@ static int show(
 	return rc;
 }
 
-int qf_quarantine_show(struct qf_quarantine *q)
+int qf_quarantine_show(struct qf_mailcmd *q)
 {
 	struct qf_item item = QF_ITEM_INIT;
 	struct qf_err e;
 
 	if (qf_quarantine_load(q, q->id[0], &item) && show(q, &item, &e) < 0)
-		qf_quarantine_complain(q, &e);
+		qf_mailcmd_complain(q, &e);
 	qf_item_free(&item);
 	return q->found;
 }

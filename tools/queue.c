@@ -1,91 +1,111 @@
 /*
- * qfrontctl queue init: makes the folders of a queue.
+ * qfrontctl queue: what is in the queue, and what a person wants of it.
  */
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "tools/queue.h"
 
-#include "lib/base/buf.h"
-#include "lib/base/paths.h"
-#include "queue/layout.h"
+#include <string.h>
+
 #include "tools/command.h"
 
-struct owner {
-	uid_t uid;
-	gid_t gid;
+static const struct action {
+	const char *name;
+	int (*run)(struct qf_mailcmd *cmd);
+	enum qf_store_use use;
+	bool json, message, reason; /* options that it takes */
+	bool filter;                /* takes filters */
+	bool changes;               /* wants messages, a filter or --all */
+	int most;                   /* how many messages it takes; -1: any */
+} actions[] = {
+    {"list", qf_queue_list, QF_STORE_LOOK, .json = true, .filter = true},
+    {"show", qf_queue_show, QF_STORE_LOOK, .json = true, .message = true,
+	.changes = true, .most = 1},
+    {"hold", qf_queue_hold, QF_STORE_LOOK, .reason = true, .filter = true,
+	.changes = true, .most = -1},
+    {"release", qf_queue_release, QF_STORE_INTAKE, .filter = true,
+	.changes = true, .most = -1},
+    {"delete", qf_queue_delete, QF_STORE_LOOK, .filter = true, .changes = true,
+	.most = -1},
+    {"retry", qf_queue_retry, QF_STORE_LOOK, .filter = true, .changes = true,
+	.most = -1},
 };
 
-/* USER or USER:GROUP. */
-static int find_owner(const char *text, struct owner *out)
-{
-	struct qf_buf user = QF_BUF_INIT;
-	const char *colon = strchr(text, ':');
-	const struct passwd *pw;
-	const struct group *gr;
-	int rc = -1;
+/* Commands that do not open the store as the others do. */
+static const struct {
+	const char *name;
+	int (*run)(char **argv);
+} others[] = {
+    {"failed", qf_queue_failed},
+    {"fix", qf_queue_fix},
+    {"init", qf_queue_init},
+};
 
-	qf_buf_add(
-	    &user, text, colon != NULL ? (size_t)(colon - text) : strlen(text));
-	pw = getpwnam(user.s);
-	if (pw == NULL) {
-		fprintf(stderr, "qfrontctl: no user \"%s\"\n", user.s);
-		goto out;
-	}
-	*out = (struct owner){pw->pw_uid, pw->pw_gid};
-	if (colon != NULL) {
-		gr = getgrnam(colon + 1);
-		if (gr == NULL) {
-			fprintf(
-			    stderr, "qfrontctl: no group \"%s\"\n", colon + 1);
-			goto out;
-		}
-		out->gid = gr->gr_gid;
-	}
-	rc = 0;
-out:
-	qf_buf_free(&user);
-	return rc;
+static bool take_option(
+    const struct action *a, struct qf_queue *q, const char *option)
+{
+	if (a->json && strcmp(option, "--json") == 0)
+		q->cmd.json = true;
+	else if (a->message && strcmp(option, "--message") == 0)
+		q->cmd.message = true;
+	else if (a->reason && strncmp(option, "--reason=", 9) == 0)
+		q->reason = option + 9;
+	else
+		return a->filter && qf_filter_take(&q->filter, option);
+	return true;
 }
 
-static int init(const char *dir, const struct owner *owner)
+/* Moves the options out of argv; what is left are messages. Whoever names
+ * nothing does not mean everything. */
+static bool take_arguments(
+    const struct action *a, struct qf_queue *q, char **argv)
 {
-	struct qf_err e;
+	bool given;
+	int n = 0;
 
-	if (qf_layout_init(dir, owner->uid, owner->gid, &e) < 0 ||
-	    qf_layout_check(dir, &e) < 0) {
-		fprintf(stderr, "qfrontctl: %s\n", e.text);
-		return QF_TROUBLE;
+	for (int i = 0; argv[i] != NULL; i++) {
+		if (argv[i][0] != '-')
+			argv[n++] = argv[i];
+		else if (!take_option(a, q, argv[i]))
+			return false;
 	}
-	printf("queue %s is ready (uid %ld, gid %ld)\n", dir, (long)owner->uid,
-	    (long)owner->gid);
-	return QF_DONE;
+	argv[n] = NULL;
+	q->cmd.id = argv;
+	given = qf_filter_is_given(&q->filter);
+	if (n > 0)
+		return !given && (a->most < 0 || n <= a->most);
+	return given || !a->changes;
 }
 
 static int run(int argc, char **argv)
 {
-	struct owner owner = {geteuid(), getegid()};
-	const char *dir = NULL;
+	struct qf_queue q = {.cmd = QF_MAILCMD_INIT, .filter.older = -1};
 
-	if (argc < 2 || strcmp(argv[1], "init") != 0)
+	if (argc < 2)
 		return QF_USAGE;
-	for (int i = 2; i < argc; i++) {
-		if (strncmp(argv[i], "--owner=", 8) == 0) {
-			if (find_owner(argv[i] + 8, &owner) < 0)
-				return QF_TROUBLE;
-		} else if (argv[i][0] == '-' || dir != NULL) {
-			return QF_USAGE;
-		} else {
-			dir = argv[i];
-		}
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		if (strcmp(argv[1], others[i].name) == 0)
+			return others[i].run(argv + 2);
 	}
-	return init(dir != NULL ? dir : qf_dir(QF_DIR_QUEUE), &owner);
+	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+		if (strcmp(argv[1], actions[i].name) != 0)
+			continue;
+		if (!take_arguments(&actions[i], &q, argv + 2))
+			return QF_USAGE;
+		return qf_mailcmd_run(&q.cmd, actions[i].use, actions[i].run);
+	}
+	return QF_USAGE;
 }
 
 const struct qf_command qf_command_queue = {
     .name = "queue",
-    .synopsis = "init [--owner=USER[:GROUP]] [DIRECTORY]",
-    .summary = "make the queue (QUEUEDIR); changes nothing that is there",
+    .synopsis = "init [--owner=USER[:GROUP]] [DIRECTORY] | "
+		"list [--json] [FILTER ...] | show [--json] [--message] ID | "
+		"hold [--reason=TEXT] WHICH | release WHICH | delete WHICH | "
+		"retry WHICH | failed [list] [--json] | failed show ID | "
+		"failed retry ID ... | failed delete ID ... | "
+		"fix [--check] [--owner=USER[:GROUP]] [DIRECTORY]\n"
+		"WHICH: ID ..., or FILTER ..., or --all\n"
+		"FILTER: --held, --sender=ADDRESS, --rcpt=ADDRESS, "
+		"--older=SECONDS; an ADDRESS may be a domain",
+    .summary = "make the queue (QUEUEDIR), look after what is in it",
     .run = run,
 };

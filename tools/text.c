@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/utf8.h"
 
@@ -69,4 +70,27 @@ void qf_text_add_size(struct qf_buf *out, uint64_t bytes)
 		i++;
 	}
 	qf_buf_addf(out, "%llu%c", (unsigned long long)bytes, units[i]);
+}
+
+void qf_text_add_address(struct qf_buf *out, const char *addr)
+{
+	if (addr[0] == '\0')
+		qf_buf_adds(out, "<>");
+	qf_text_add(out, qf_span(addr));
+}
+
+void qf_text_add_header(struct qf_buf *out, const struct qf_message *m)
+{
+	for (size_t i = 0; i < m->nfields; i++)
+		qf_buf_addspan(out, m->field[i].raw);
+}
+
+void qf_text_add_message(struct qf_buf *out, const struct qf_message *m)
+{
+	struct qf_span all = qf_span_n(m->map.p, m->map.n);
+
+	if (isatty(STDOUT_FILENO))
+		qf_text_add_lines(out, all);
+	else
+		qf_buf_addspan(out, all);
 }

@@ -175,6 +175,20 @@ make_held() {
 	SERVED='' REFUSED='' points delete
 }
 
+@test "hold: what is queued stays queued, or is held" {
+	make_held
+	sed -i 's/HOLD=why\x00//' e
+	SERVED='a b' REFUSED='' points hold \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+@test "fix: a repair that fails or is cut off is ended by the next one" {
+	make_held
+	sed -i 's/HOLD=why\x00//' e
+	SERVED='a b' REFUSED='' points fix \
+		--skip "$ABOVE,close,faccess,fchmod,fchown,fcntl,flock,fstat"
+}
+
 @test "smtp: 0 only for a message that the server has, never a permanent code" {
 	start_sink
 	export PORT SINK

@@ -111,6 +111,11 @@ queue_is_empty() {
 	}
 }
 
+# lacks PATTERN FILE: no line of it is like that.
+lacks() {
+	! grep -E -- "$1" "$2"
+}
+
 # wait_for_line FD PATTERN: reads lines from descriptor FD until one matches
 # the extended regular expression; leaves it in LINE and its groups in
 # BASH_REMATCH.

@@ -101,11 +101,6 @@ entered() {
 	(($(wc -l <open/entered) == $1))
 }
 
-# lacks PATTERN FILE: no line of it is like that.
-lacks() {
-	! grep -E -- "$1" "$2"
-}
-
 # logged PATTERN [N]: has the daemon written at least N (1) such lines?
 logged() {
 	(($(grep -cE -- "$1" "$DAEMON_LOG") >= ${2-1}))

@@ -596,6 +596,7 @@ PLAIN(FSTATAT, int, -1, fstatat64,
 PLAIN(FSTATVFS, int, -1, fstatvfs, (int fd, struct statvfs *s), (fd, s))
 PLAIN(FSTATVFS, int, -1, fstatvfs64, (int fd, struct statvfs64 *s), (fd, s))
 PLAIN(FSYNC, int, -1, fsync, (int fd), (fd))
+PLAIN(FSYNC, int, -1, syncfs, (int fd), (fd))
 PLAIN(FTRUNCATE, int, -1, ftruncate, (int fd, off_t n), (fd, n))
 PLAIN(FTRUNCATE, int, -1, ftruncate64, (int fd, off64_t n), (fd, n))
 PLAIN(
@@ -620,6 +621,9 @@ PLAIN(RECVMSG, ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f),
 PLAIN(RENAME, int, -1, rename, (const char *a, const char *b), (a, b))
 PLAIN(RENAME, int, -1, renameat, (int da, const char *a, int db, const char *b),
     (da, a, db, b))
+PLAIN(RENAME, int, -1, renameat2,
+    (int da, const char *a, int db, const char *b, unsigned f),
+    (da, a, db, b, f))
 PLAIN(SENDMSG, ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f),
     (fd, m, f))
 PLAIN(SETENV, int, -1, setenv, (const char *n, const char *v, int o), (n, v, o))

@@ -2,7 +2,8 @@
 """Runs a program again and again, each time with another call to the C library
 failing (tests/lib/fault.c), and looks at what is left.
 
-usage: faults.py intake|split|groups|send|release|delete|smtp
+usage: faults.py intake|split|groups|send|release|delete|hold|
+                 fix|smtp
                  [--no-tmpfile] [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
                  DIRECTORY
 
@@ -18,6 +19,10 @@ usage: faults.py intake|split|groups|send|release|delete|smtp
   release qfrontctl releases a held message: whatever happens it is held or
           queued, whole, and in the end it is delivered and nothing is left.
   delete  the same for its deletion: it is held, whole, or gone.
+  hold    qfrontctl holds a queued message: whatever happens it is held or
+          queued, whole, and in the end it is released and delivered.
+  fix     qfrontctl repairs the copy of a queue: whatever happens a second
+          repair ends it, and the message is delivered with its attributes.
   send    qfront-send delivers to two recipients: after a run without faults
           each was served or the sender was told, and nothing is left.
   smtp    the module against a server (tests/lib/sink.py): 0 only when the
@@ -42,7 +47,7 @@ import sys
 
 from faults_base import Hangs, become_reaper, read_file
 from faults_intake import Groups, Intake
-from faults_send import Delete, Release, Send, Smtp
+from faults_send import Delete, Fix, Hold, Release, Send, Smtp
 from faults_split import Split
 
 # How calls fail. What is not worth an exit code of its own fails with one
@@ -99,7 +104,8 @@ SPARSE = 32
 
 
 SCENARIOS = {"intake": Intake, "split": Split, "groups": Groups, "send": Send,
-             "release": Release, "delete": Delete, "smtp": Smtp}
+             "release": Release, "delete": Delete, "hold": Hold,
+             "fix": Fix, "smtp": Smtp}
 # Of each process that tries points.
 options = lane = world = None
 

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import shutil
+import subprocess
 
 from faults_base import HARMLESS, MAKE, READ, Queue, read_file, run, \
     write_file
@@ -136,8 +137,11 @@ class Release(Send):
         return self.change(env)
 
     def change(self, env):
-        return run([os.environ["SBIN"] + "/qfrontctl", "quarantine",
-                    self.command, self.ident], dict(self.env, **env),
+        return self.control(env, "quarantine", self.command, self.ident)
+
+    def control(self, env, *arguments):
+        return run([os.environ["SBIN"] + "/qfrontctl", *arguments],
+                   dict(self.env, **env),
                    {0: ("/dev/null", READ), 1: ("/dev/null", MAKE),
                     2: (self.log, MAKE)})
 
@@ -170,6 +174,67 @@ class Release(Send):
         if wrong is None and left:
             wrong = "left in the queue: " + " ".join(left)
         return wrong
+
+
+class Queued(Release):
+    """A queued message of which qfrontctl does something."""
+
+    def attempt(self, env):
+        shutil.rmtree(self.record, ignore_errors=True)
+        os.mkdir(self.record)
+        code = run([os.environ["SBIN"] + "/qfront-queue"], self.env,
+                   {0: (os.environ["MESSAGE"], READ),
+                    1: (os.environ["ENVELOPE"], READ),
+                    2: ("/dev/null", MAKE)})
+        queued = self.queue.files("todo")
+        if code != 0 or len(queued) != 1:
+            raise RuntimeError("qfront-queue: exit code %d" % code)
+        self.ident = os.path.basename(queued[0])
+        return self.change(env)
+
+
+class Hold(Queued):
+    """As for Send, with no refusal."""
+
+    def change(self, env):
+        return self.control(env, "queue", "hold", self.ident)
+
+    def judge(self, call, how, code):
+        if how in HARMLESS + ("none",) and code != 0:
+            return "exit code %d, though %s is harmless" % (code, how)
+        if self.is_held() == self.is_queued():
+            return "it is both held and queued, or neither"
+        if code == 0 and self.is_queued():
+            return "exit code 0, and it is still queued"
+        if self.is_queued() and self.change({}) != 0:
+            return "it can not be held any more"
+        if self.control({}, "queue", "release", self.ident) != 0:
+            return "it can not be released"
+        return self.end(call, code)
+
+
+class Fix(Queued):
+    """As for Send, with no refusal; ENVELOPE has the attribute ROUTE, and
+    there are no other ways."""
+
+    def copy(self):
+        """The queue is its own copy from now on."""
+        other = self.queue.path + ".copy"
+        subprocess.run(["cp", "-a", self.queue.path, other], check=True)
+        shutil.rmtree(self.queue.path)
+        os.rename(other, self.queue.path)
+
+    def change(self, env):
+        if env:
+            self.copy()
+        return self.control(env, "queue", "fix")
+
+    def judge(self, call, how, code):
+        if how in HARMLESS + ("none",) and code != 0:
+            return "exit code %d, though %s is harmless" % (code, how)
+        if code != 0 and self.change({}) != 0:
+            return "it can not be repaired any more"
+        return self.end(call, code)
 
 
 class Delete(Release):
