@@ -152,6 +152,8 @@ int qf_sd_release(struct qf_store *st, struct qf_item *item, struct qf_err *e)
 		return rc;
 	item->held = false;
 	rc = settle_move(st, item, e);
+	/* On what was its name in hold/: it locks nothing any more. */
+	qf_close(&item->claim);
 	qf_sd_pull_trigger(st);
 	return rc;
 }

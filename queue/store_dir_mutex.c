@@ -2,7 +2,8 @@
  * lock/sendmutex: one sender a queue, and who else may change what is queued.
  *
  * A sender holds the lock that qmail-send(8) takes, flock(2). Ours says that
- * it knows claims by a record lock, fcntl(2), on the whole file. Another
+ * it knows claims by a record lock, fcntl(2), on the whole file; like that of
+ * flock(2) it belongs to the open file, not to the process. Another
  * program that changes queued messages has a record lock on the first byte
  * only, so that two of them do not take each other for a sender, and the
  * flock(2) where no sender has it.
@@ -37,7 +38,7 @@ static off_t find_lock(int fd)
 {
 	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (fcntl(fd, F_GETLK, &fl) < 0 || fl.l_type == F_UNLCK)
+	if (fcntl(fd, F_OFD_GETLK, &fl) < 0 || fl.l_type == F_UNLCK)
 		return -1;
 	return fl.l_len;
 }
@@ -78,7 +79,7 @@ int qf_sd_open_mutex(struct qf_store *st, struct qf_err *e)
 			    "another sender runs on this queue "
 			    "(%s/lock/sendmutex is locked)",
 			    st->dir);
-	} else if (set_lock(st->mutex, F_SETLKW, WHOLE, F_WRLCK) == 0) {
+	} else if (set_lock(st->mutex, F_OFD_SETLKW, WHOLE, F_WRLCK) == 0) {
 		return 0;
 	}
 	return qf_fail_sys(
@@ -95,14 +96,15 @@ enum who {
 
 static enum who try_guard(int fd)
 {
-	if (set_lock(fd, F_SETLK, FIRST, F_WRLCK) < 0) {
+	if (set_lock(fd, F_OFD_SETLK, FIRST, F_WRLCK) < 0) {
 		if (errno != EAGAIN && errno != EACCES)
 			return TROUBLE;
 		return find_lock(fd) == WHOLE ? SENDER : OTHER;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return US;
-	if (errno != EWOULDBLOCK || set_lock(fd, F_SETLK, FIRST, F_UNLCK) < 0)
+	if (errno != EWOULDBLOCK ||
+	    set_lock(fd, F_OFD_SETLK, FIRST, F_UNLCK) < 0)
 		return TROUBLE;
 	return STRANGER;
 }
