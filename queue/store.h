@@ -1,19 +1,25 @@
 /*
  * The queue behind a table of operations. Programs see this header; the
- * engine behind it is qmail's directory layout (store_dir.c).
+ * engine behind it is qmail's directory layout (store_dir.c). A log that makes
+ * many messages safe with one sync is to be another one, behind the same table.
+ * tests/unit/store_contract.h holds every engine against what is said here.
  *
  * Promises of every engine:
  *   - nothing is seen by next() before publish();
  *   - what publish() accepted survives a loss of power;
  *   - release() and finish() are atomic: a message is there with its state,
  *     or gone, and never queued without its bytes;
- *   - every path that fails removes what it made.
+ *   - every path that fails removes what it made;
+ *   - several stores may be open on a queue, in one process or in many: each
+ *     sees what the others did.
  *
- * A message and what is known of it is named by its id, which stays the same
- * from publish() to finish() and stands in every log line.
+ * A message and what is known of it is named by its id, a word of letters and
+ * digits, which stays the same from publish() to finish() and stands in every
+ * log line. No other message has it meanwhile.
  *
- * A message whose envelope has the attribute HOLD is held: a sender does not
- * see it, ours or another one, until release() makes it a queued message.
+ * A message whose envelope has the attribute HOLD is held, and so is one that
+ * hold() took: a sender does not see it, ours or another one, until release()
+ * makes it a queued message.
  */
 #ifndef QF_QUEUE_STORE_H
 #define QF_QUEUE_STORE_H
@@ -60,8 +66,11 @@ enum qf_store_use {
 /* A queued message, as far as it is known; free with qf_item_free(). */
 struct qf_item {
 	char id[QF_ID_SIZE];
-	int64_t born;  /* wall clock: when it was queued, held or released */
-	int64_t due;   /* wall clock: next attempt; 0: none was made yet */
+	int64_t born; /* wall clock: when it was queued, held or released */
+	/* Wall clock: next attempt, as defer() said; a mark() or note() after
+	 * it may make it the time of that. 0: none was made yet, or none is
+	 * needed. */
+	int64_t due;
 	uint64_t size; /* bytes of the message */
 	struct qf_buf sender;
 	struct qf_strv rcpt; /* all recipients, in order */
@@ -107,10 +116,11 @@ struct qf_store_ops {
 	int (*open)(struct qf_store **out, const char *dir,
 	    enum qf_store_use use, const struct qf_store_settings *settings,
 	    struct qf_err *e);
-	void (*close)(struct qf_store **st);
+	void (*close)(struct qf_store **st); /* *st may be NULL */
 
-	/* A message comes in: begin, write..., prepare, publish; or abort, at
-	 * any time. The store adds nothing to the bytes. */
+	/* A message comes in by a store that is open for it: begin, write...,
+	 * prepare, publish; or abort, at any time. The store adds nothing to
+	 * the bytes. */
 	int (*begin)(
 	    struct qf_store *st, struct qf_intake **out, struct qf_err *e);
 	int (*write)(
@@ -126,32 +136,38 @@ struct qf_store_ops {
 	 * whoever gets no answer and tries again makes duplicates. */
 	int (*publish)(struct qf_intake **in, size_t n, char (*id)[QF_ID_SIZE],
 	    struct qf_err *e);
-	void (*abort)(struct qf_intake **in);
+	void (*abort)(struct qf_intake **in); /* *in may be NULL */
 
-	/* Ids of the messages in the engine's order: 1 and an id, 0 at
-	 * the end. A message that comes during the walk may be missed, one
-	 * that is deferred during the walk may be named twice. */
+	/* Ids of the messages in the engine's order: 1 and an id, 0 at the
+	 * end and after it. Each is named once; but one that comes during the
+	 * walk, also by release() or hold(), may be missed, one that leaves
+	 * may be named or not, and one that is deferred or noted may be named
+	 * twice. */
 	int (*next)(struct qf_store *st, struct qf_walk *walk,
 	    char id[QF_ID_SIZE], struct qf_err *e);
 	/* Frees what a walk holds and sets it back to its start. */
 	void (*walk_end)(struct qf_store *st, struct qf_walk *walk);
 	/* Everything known of a message, into an item that was started with
-	 * QF_ITEM_INIT; it is empty after a failure. QF_ENOENT when it is gone
-	 * (or was never committed), QF_EFORMAT when its record is damaged: e
-	 * says what and where. */
+	 * QF_ITEM_INIT; what it had is freed, its claim as well. It is empty
+	 * after a failure. QF_ENOENT when the message is gone, or was never
+	 * published, QF_EFORMAT when its record is damaged: e says what and
+	 * where. */
 	int (*load)(struct qf_store *st, const char *id, struct qf_item *out,
 	    struct qf_err *e);
-	/* A descriptor on its bytes, read-only, at offset 0; the caller
-	 * closes it. QF_ENOENT, QF_EREAD. */
+	/* A descriptor on its bytes, read-only, at offset 0, which is not
+	 * shared; the caller closes it. QF_ENOENT, QF_EREAD. */
 	int (*message)(struct qf_store *st, const char *id, struct qf_err *e);
 
-	/* Recipient i is delivered: kept in item until defer(), and on disk
-	 * at once for an item that is not fresh. */
+	/* Recipient i is delivered: kept in item until defer() or note(), and
+	 * on disk at once for an item that is not fresh. QF_EINVAL without
+	 * such a recipient; one that is done already stays so. */
 	int (*mark)(struct qf_store *st, struct qf_item *item, size_t i,
 	    struct qf_err *e);
 	/* Recipient i failed for good, for this reason: marks it and adds to
-	 * the notes, on disk before it returns. The reason becomes one line of
-	 * at most QF_REASON_MAX bytes without controls. */
+	 * the notes, on disk before it returns, with all marks of the item.
+	 * The reason becomes one line of at most QF_REASON_MAX bytes without
+	 * controls, see qf_note_add(). QF_EINVAL without such a recipient, or
+	 * when it is done already. */
 	int (*note)(struct qf_store *st, struct qf_item *item, size_t i,
 	    const char *reason, struct qf_err *e);
 	/* Not finished: writes the state of the recipients and the time of
@@ -159,39 +175,46 @@ struct qf_store_ops {
 	int (*defer)(struct qf_store *st, struct qf_item *item, int64_t due,
 	    struct qf_err *e);
 	/* Keeps the message with its failed recipients as failed/ID: sender
-	 * line, recipients one a line, an empty line, the message. On disk
-	 * when it returns 0. Repeating it is harmless. */
+	 * line, recipients one a line, an empty line, the message; an empty
+	 * recipient as `<>`, a line end in an address as `_`. On disk when it
+	 * returns 0. Repeating it replaces what is kept. The message stays
+	 * what it is, and what is kept stays after finish(). QF_ENOENT when
+	 * the message is gone. */
 	int (*fail)(struct qf_store *st, const struct qf_item *item,
 	    const struct qf_strv *rcpt, struct qf_err *e);
 	/* Removes the message and all that is known of it, also when
 	 * recipients are left: nobody is told. A held one is claimed for it:
-	 * errors as for claim(). */
+	 * errors as for claim(). A queued one may be gone already. */
 	int (*finish)(
 	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
 
 	/* Until the item is freed nobody else changes this message, be it
-	 * queued or held. The item is loaded again; of a queued one its id is
-	 * enough. Whoever changes a message claims it, the sender before it
-	 * delivers. QF_EPERM when somebody else has it, QF_ENOENT when it is
-	 * no longer queued, or held. QF_EQUEUE when another program's sender,
-	 * which knows no claims, has the queue; while a store that is not
-	 * open for sending has claimed a queued message, no such sender can
-	 * start. The item is as it was after a failure. */
+	 * queued or held. The item is loaded again: its id, and whether it is
+	 * held, are enough. An item that has its claim keeps it. Whoever
+	 * changes a message claims it, the sender before it delivers. QF_EPERM
+	 * when somebody else has it, QF_ENOENT when it is no longer queued, or
+	 * held. QF_EQUEUE when another program's sender, which knows no claims,
+	 * has the queue; while a store that is not open for sending has claimed
+	 * a queued message, no such sender can start. The item is as it was
+	 * after a failure. */
 	int (*claim)(
 	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
 	/* A queued message becomes a held one, held since now, for this
 	 * reason (QF_EFORMAT: no good as a text); what is known of its
-	 * recipients stays. It is claimed for it. */
+	 * recipients stays. It is claimed for it, and stays so. QF_EINVAL when
+	 * the item is of a held one. */
 	int (*hold)(struct qf_store *st, struct qf_item *item,
 	    const char *reason, struct qf_err *e);
-	/* A held message becomes a queued one, born now; wakes the sender. It
-	 * is claimed for it. */
+	/* A held message becomes a queued one, born now and to be tried now;
+	 * wakes the sender. It is claimed for it, and the claim ends with it.
+	 * QF_ENOENT when the item is of a queued one. */
 	int (*release)(
 	    struct qf_store *st, struct qf_item *item, struct qf_err *e);
-	/* Makes wait_fd() of the sender readable. */
+	/* Makes wait_fd() of the sender readable, if there is one. */
 	void (*wake)(struct qf_store *st);
 
-	/* Readable when something new came in; -1 when there is none. */
+	/* Readable when something new came in to be sent, since the store was
+	 * opened or last reset; -1 for one that is not open for sending. */
 	int (*wait_fd)(struct qf_store *st);
 	/* Call it before a walk, once wait_fd() was readable: what comes in
 	 * after it makes wait_fd() readable again. From time to time it also
