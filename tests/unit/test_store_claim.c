@@ -2,7 +2,7 @@
  * Claims: who changes a queued message has it alone, and what becomes of one
  * that is held after attempts.
  */
-#include "tests/unit/store.h"
+#include "tests/unit/store_dir.h"
 
 #include <sys/file.h>
 #include <sys/wait.h>

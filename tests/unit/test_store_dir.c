@@ -1,13 +1,12 @@
 /*
- * What the store promises (queue/store.h), held against the directory engine
- * with files that have no name at first and with qmail's steps.
+ * The files of the directory engine, with files that have no name at first and
+ * with qmail's steps: their bytes, what it does when they are damaged, missing
+ * or in the way, and what it sweeps. What every engine must do is in
+ * store_contract.h.
  */
-#include "queue/store.h"
-
-#include <poll.h>
 #include <sys/resource.h>
 
-#include "tests/unit/store.h"
+#include "tests/unit/store_dir.h"
 
 static void load_fails(const char *id, int want, const char *part)
 {
@@ -46,7 +45,7 @@ static void test_commit_bytes(void **state)
 	assert_int_equal(there(QF_SD_INTD, id), qf_sd_named_forced());
 }
 
-static void test_abort_leaves_nothing(void **state)
+static void test_no_file_is_made_early(void **state)
 {
 	struct qf_store *st = open_as(QF_STORE_INTAKE);
 	struct qf_intake *in = NULL;
@@ -56,8 +55,6 @@ static void test_abort_leaves_nothing(void **state)
 	assert_int_equal(ops->begin(st, &in, &e), 0);
 	assert_int_equal(ops->write(in, text, sizeof text, &e), 0);
 	assert_int_equal(count_files(), qf_sd_named_forced() ? 1 : 0);
-	ops->abort(&in);
-	assert_null(in);
 	ops->abort(&in);
 	assert_int_equal(count_files(), 0);
 	ops->close(&st);
@@ -193,52 +190,7 @@ static void test_taken_number(void **state)
 	load_fails(first, QF_EFORMAT, "is missing");
 }
 
-static void test_load_fresh(void **state)
-{
-	struct qf_store *st;
-	struct qf_item item;
-	char id[QF_ID_SIZE], found[QF_ID_SIZE];
-	struct qf_walk walk = {0};
-	struct qf_err e = {0};
-	char chunk[64];
-	int fd;
-
-	(void)state;
-	queue_one(id, three);
-	set_times(path_of(QF_SD_TODO, id), 1000000007);
-	st = open_as(QF_STORE_SEND);
-	assert_int_equal(ops->next(st, &walk, found, &e), 1);
-	assert_string_equal(found, id);
-	assert_int_equal(ops->next(st, &walk, found, &e), 0);
-	assert_int_equal(ops->next(st, &walk, found, &e), 0);
-	item = load_ok(st, id);
-	assert_string_equal(item.id, id);
-	assert_true(item.fresh);
-	assert_int_equal(item.born, 1000000007);
-	assert_int_equal(item.due, 0);
-	assert_int_equal(item.size, sizeof text - 1);
-	assert_string_equal(item.sender.s, "s@x.example");
-	assert_int_equal(item.rcpt.n, 3);
-	for (size_t i = 0; i < 3; i++) {
-		assert_string_equal(item.rcpt.v[i], three[i]);
-		assert_false(item.done[i]);
-	}
-	fd = ops->message(st, id, &e);
-	assert_true(fd >= 0);
-	assert_int_equal(read(fd, chunk, sizeof chunk), sizeof text - 1);
-	assert_memory_equal(chunk, text, sizeof text - 1);
-	close(fd);
-	assert_int_equal(ops->finish(st, &item, &e), 0);
-	assert_int_equal(count_files(), 0);
-	assert_int_equal(ops->finish(st, &item, &e), 0);
-	qf_item_free(&item);
-	assert_int_equal(ops->load(st, id, &item, &e), QF_ENOENT);
-	assert_int_equal(ops->message(st, id, &e), QF_ENOENT);
-	assert_int_equal(ops->message(st, "../../x", &e), QF_ENOENT);
-	ops->close(&st);
-}
-
-static void test_defer_and_mark(void **state)
+static void test_state_bytes(void **state)
 {
 	char id[QF_ID_SIZE];
 	struct qf_store *st;
@@ -253,7 +205,6 @@ static void test_defer_and_mark(void **state)
 	assert_int_equal(ops->mark(st, &item, 1, &e), 0);
 	assert_true(there(QF_SD_TODO, id));
 	assert_int_equal(ops->defer(st, &item, 1000000100, &e), 0);
-	assert_false(item.fresh);
 	assert_false(there(QF_SD_TODO, id));
 	assert_false(there(QF_SD_INTD, id));
 	check_file(path_of(QF_SD_INFO, id), "Fs@x.example", 13);
@@ -261,42 +212,26 @@ static void test_defer_and_mark(void **state)
 	    "Ta@x.example\0Db@x.example\0Tc@x.example", 39);
 	assert_int_equal(mtime_of(path_of(QF_SD_INFO, id)), 1000000007);
 	assert_int_equal(mtime_of(path_of(QF_SD_REMOTE, id)), 1000000100);
-	/* The item goes on as it is ... */
 	assert_int_equal(ops->mark(st, &item, 2, &e), 0);
 	check_file(path_of(QF_SD_REMOTE, id),
 	    "Ta@x.example\0Db@x.example\0Dc@x.example", 39);
-	qf_item_free(&item);
-	/* ... and as it is read again. */
-	item = load_ok(st, id);
-	assert_false(item.fresh);
-	assert_int_equal(item.born, 1000000007);
-	assert_true(item.due >= 1000000100);
-	assert_int_equal(item.rcpt.n, 3);
-	assert_false(item.done[0]);
-	assert_true(item.done[1]);
-	assert_true(item.done[2]);
 	assert_int_equal(ops->defer(st, &item, 1000000200, &e), 0);
-	assert_int_equal(item.due, 1000000200);
 	assert_int_equal(mtime_of(path_of(QF_SD_REMOTE, id)), 1000000200);
-	assert_int_equal(ops->mark(st, &item, 0, &e), 0);
-	assert_int_equal(ops->mark(st, &item, 0, &e), 0);
-	assert_int_equal(ops->mark(st, &item, 3, &e), QF_EINVAL);
-	check_file(path_of(QF_SD_REMOTE, id),
-	    "Da@x.example\0Db@x.example\0Dc@x.example", 39);
 	assert_int_equal(ops->finish(st, &item, &e), 0);
 	assert_int_equal(count_files(), 0);
 	qf_item_free(&item);
 	ops->close(&st);
 }
 
-static void test_notes(void **state)
+/* State, then note, then mark; a torn note of a recipient without mark is
+ * written over. */
+static void test_note_bytes(void **state)
 {
 	static const char want[] = "<a@x.example>:\n550 no such user\n\n"
 				   "<c@x.example>:\nline one  line two\n\n";
 	char id[QF_ID_SIZE];
 	struct qf_store *st;
 	struct qf_item item;
-	struct qf_note note = {0};
 	struct qf_err e = {0};
 	int fd;
 
@@ -307,14 +242,10 @@ static void test_notes(void **state)
 	assert_int_equal(ops->mark(st, &item, 1, &e), 0);
 	assert_int_equal(
 	    ops->note(st, &item, 0, "550 no such user\r\n", &e), 0);
-	assert_int_equal(ops->note(st, &item, 0, "again", &e), QF_EINVAL);
-	assert_int_equal(ops->note(st, &item, 3, "none", &e), QF_EINVAL);
-	/* State, then note, then mark: all on disk. */
 	assert_false(there(QF_SD_TODO, id));
 	check_file(path_of(QF_SD_REMOTE, id),
 	    "Da@x.example\0Db@x.example\0Tc@x.example", 39);
 	qf_item_free(&item);
-	/* A torn note of a recipient without mark is written over. */
 	fd = open(path_of(QF_SD_BOUNCE, id), O_WRONLY | O_APPEND);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "<c@x.example>:\nlong", 19), 19);
@@ -326,13 +257,6 @@ static void test_notes(void **state)
 	    ops->note(st, &item, 2, "line one\r\nline two", &e), 0);
 	check_file(path_of(QF_SD_BOUNCE, id), LITERAL(want));
 	assert_string_equal(item.notes.s, want);
-	assert_true(qf_note_next(&item.notes, &note));
-	assert_true(qf_span_is(note.rcpt, "a@x.example"));
-	assert_true(qf_span_is(note.reason, "550 no such user"));
-	assert_true(qf_note_next(&item.notes, &note));
-	assert_true(qf_span_is(note.rcpt, "c@x.example"));
-	assert_true(qf_span_is(note.reason, "line one  line two"));
-	assert_false(qf_note_next(&item.notes, &note));
 	assert_int_equal(ops->finish(st, &item, &e), 0);
 	assert_int_equal(count_files(), 0);
 	qf_item_free(&item);
@@ -360,49 +284,6 @@ static void test_note_fails(void **state)
 	assert_true(item.done[0]);
 	qf_item_free(&item);
 	ops->close(&st);
-}
-
-static void test_note_text(void **state)
-{
-	static const struct {
-		const char *bytes, *rcpt, *reason;
-	} t[] = {
-	    {"<a@b>:\nno\n\n", "a@b", "no"},
-	    {"<>:\nno\n\n", "", "no"},
-	    {"<a>:@b>:\nno\n\n", "a>:@b", "no"},
-	    {"<a@b>:\n\n\n", "a@b", ""},
-	    {"<a@b>:\none\n/\ntwo\n\n\n", "a@b", "one\n/\ntwo"},
-	    {"", NULL, NULL},
-	    {"<a@b>:\nno\n", NULL, NULL},
-	    {"<a@b>:", NULL, NULL},
-	    {"<a@b>\nno\n\n", NULL, NULL},
-	    {"a@b:\nno\n\n", NULL, NULL},
-	};
-	struct qf_buf b = QF_BUF_INIT;
-	char big[QF_REASON_MAX + 50];
-	struct qf_note note;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
-		qf_buf_reset(&b);
-		qf_buf_adds(&b, t[i].bytes);
-		note = (struct qf_note){0};
-		assert_int_equal(qf_note_next(&b, &note), t[i].rcpt != NULL);
-		if (t[i].rcpt == NULL)
-			continue;
-		assert_true(qf_span_is(note.rcpt, t[i].rcpt));
-		assert_true(qf_span_is(note.reason, t[i].reason));
-		assert_int_equal(note.at, b.len);
-	}
-	qf_buf_reset(&b);
-	qf_note_add(&b, "a\n@b\x7f", " \n ");
-	assert_string_equal(b.s, "<a_@b_>:\nno reason was given\n\n");
-	memset(big, 'x', sizeof big - 1);
-	big[sizeof big - 1] = '\0';
-	qf_buf_reset(&b);
-	qf_note_add(&b, "a", big);
-	assert_int_equal(b.len, strlen("<a>:\n\n\n") + QF_REASON_MAX);
-	qf_buf_free(&b);
 }
 
 /* A crash between the state files and the removal of todo: the state does
@@ -567,52 +448,31 @@ static void test_odd_state(void **state)
 	load_fails("", QF_ENOENT, "no message number");
 }
 
-static void test_walk(void **state)
+/* What is no message's file, in the folders of a walk. */
+static void test_walk_over_others(void **state)
 {
-	char id[4][QF_ID_SIZE], found[QF_ID_SIZE];
-	bool seen[4] = {false};
+	char id[QF_ID_SIZE], found[QF_ID_SIZE];
 	struct qf_walk walk = {0};
 	struct qf_store *st;
-	struct qf_item item;
 	struct qf_err e = {0};
 	char path[128];
-	int rc;
 
 	(void)state;
-	for (int i = 0; i < 4; i++)
-		queue_one(id[i], three);
-	st = open_as(QF_STORE_SEND);
-	for (int i = 0; i < 2; i++) {
-		item = load_ok(st, id[i]);
-		assert_int_equal(ops->defer(st, &item, 1000, &e), 0);
-		qf_item_free(&item);
-	}
+	queue_one(id, three);
+	st = open_as(QF_STORE_LOOK);
 	snprintf(path, sizeof path, "%s/todo/.hidden", dir);
 	put_file(path, "", 0);
 	snprintf(path, sizeof path, "%s/info/3/notes", dir);
 	put_file(path, "", 0);
-	while ((rc = ops->next(st, &walk, found, &e)) > 0)
-		for (int i = 0; i < 4; i++)
-			if (strcmp(found, id[i]) == 0) {
-				assert_false(seen[i]);
-				seen[i] = true;
-			}
-	assert_int_equal(rc, 0);
-	for (int i = 0; i < 4; i++)
-		assert_true(seen[i]);
-	assert_null(walk.dir);
-	walk = (struct qf_walk){0};
 	assert_int_equal(ops->next(st, &walk, found, &e), 1);
-	assert_non_null(walk.dir);
-	ops->walk_end(st, &walk);
+	assert_string_equal(found, id);
+	assert_int_equal(ops->next(st, &walk, found, &e), 0);
 	assert_null(walk.dir);
 	ops->close(&st);
 }
 
-static void test_fail_keeps(void **state)
+static void test_failed_file(void **state)
 {
-	static const char *const odd[] = {"a@x.example", "", "b\n@x", NULL};
-	struct qf_strv rcpt = {0};
 	struct qf_store *st;
 	struct qf_item item;
 	struct qf_err e = {0};
@@ -620,29 +480,24 @@ static void test_fail_keeps(void **state)
 	struct stat sb;
 
 	(void)state;
-	queue_one(id, odd);
+	queue_one(id, three);
 	st = open_as(QF_STORE_SEND);
 	item = load_ok(st, id);
 	assert_int_equal((ops->fail)(st, &item, &item.rcpt, &e), 0);
 	check_file(path_of(QF_SD_FAILED, id),
-	    LITERAL("s@x.example\na@x.example\n<>\nb_@x\n\n"
+	    LITERAL("s@x.example\na@x.example\nb@x.example\nc@x.example\n\n"
 		    "Subject: x\n\nhi\n"));
-	qf_strv_add(&rcpt, "a@x.example");
-	assert_int_equal((ops->fail)(st, &item, &rcpt, &e), 0);
-	check_file(path_of(QF_SD_FAILED, id),
-	    LITERAL("s@x.example\na@x.example\n\nSubject: x\n\nhi\n"));
 	assert_int_equal(lstat(path_of(QF_SD_FAILED, id), &sb), 0);
 	assert_int_equal(sb.st_mode, S_IFREG | 0600);
 	assert_int_equal(ops->finish(st, &item, &e), 0);
 	assert_int_equal(count_files(), 1);
-	assert_int_equal((ops->fail)(st, &item, &rcpt, &e), QF_ENOENT);
+	assert_int_equal((ops->fail)(st, &item, &item.rcpt, &e), QF_ENOENT);
 	assert_int_equal(count_files(), 1);
-	qf_strv_free(&rcpt);
 	qf_item_free(&item);
 	ops->close(&st);
 }
 
-static void test_one_sender(void **state)
+static void test_lock_is_named(void **state)
 {
 	struct qf_store *first = open_as(QF_STORE_SEND), *second = NULL;
 	struct qf_err e = {0};
@@ -650,39 +505,19 @@ static void test_one_sender(void **state)
 	(void)state;
 	assert_int_equal(
 	    ops->open(&second, dir, QF_STORE_SEND, NULL, &e), QF_EPERM);
-	assert_null(second);
 	assert_non_null(strstr(e.text, "another sender runs"));
+	assert_non_null(strstr(e.text, "lock/sendmutex"));
 	ops->close(&first);
-	second = open_as(QF_STORE_SEND);
-	ops->close(&second);
 }
 
-static bool is_readable(int fd)
+/* Without a reader, without a FIFO, with something else there. */
+static void test_odd_trigger(void **state)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	assert_true(poll(&p, 1, 0) >= 0);
-	return p.revents != 0;
-}
-
-static void test_trigger(void **state)
-{
-	struct qf_store *st = open_as(QF_STORE_SEND);
+	struct qf_store *st = NULL;
 	struct qf_err e = {0};
 	char id[QF_ID_SIZE], path[128];
-	int fd = ops->wait_fd(st);
 
 	(void)state;
-	assert_true(fd >= 0);
-	assert_false(is_readable(fd));
-	for (int i = 0; i < 2; i++) {
-		queue_one(id, three);
-		assert_true(is_readable(fd));
-		assert_int_equal(ops->wait_reset(st, &e), 0);
-		assert_false(is_readable(fd));
-	}
-	ops->close(&st);
-	/* Without a reader, without a FIFO, with something else there. */
 	queue_one(id, three);
 	snprintf(path, sizeof path, "%s/lock/trigger", dir);
 	assert_int_equal(unlink(path), 0);
@@ -797,24 +632,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    BOTH(test_commit_bytes),
-	    BOTH(test_abort_leaves_nothing),
+	    BOTH(test_no_file_is_made_early),
 	    BOTH(test_commit_fails_clean),
 	    BOTH(test_file_too_big),
 	    BOTH(test_taken_number),
-	    BOTH(test_load_fresh),
-	    BOTH(test_defer_and_mark),
+	    BOTH(test_state_bytes),
 	    ONE(test_open_codes),
-	    ONE(test_notes),
+	    ONE(test_note_bytes),
 	    ONE(test_note_fails),
-	    ONE(test_note_text),
 	    ONE(test_todo_wins),
 	    ONE(test_state_of_qmail),
 	    ONE(test_odd_todo),
 	    ONE(test_odd_state),
-	    ONE(test_walk),
-	    ONE(test_fail_keeps),
-	    ONE(test_one_sender),
-	    ONE(test_trigger),
+	    ONE(test_walk_over_others),
+	    ONE(test_failed_file),
+	    ONE(test_lock_is_named),
+	    ONE(test_odd_trigger),
 	    ONE(test_sweep),
 	    ONE(test_layout),
 	};

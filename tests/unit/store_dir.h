@@ -2,8 +2,8 @@
  * What the tests of the directory engine share: a queue of a test's own, and
  * looks at its files.
  */
-#ifndef QF_TESTS_STORE_H
-#define QF_TESTS_STORE_H
+#ifndef QF_TESTS_STORE_DIR_H
+#define QF_TESTS_STORE_DIR_H
 
 #include <errno.h>
 #include <ftw.h>
