@@ -30,21 +30,39 @@ static inline int remove_entry(
 	return remove(path);
 }
 
-static inline int setup(void **state)
+static inline int setup_in(const char *folder)
 {
 	struct qf_err e = {0};
 
-	(void)state;
-	snprintf(dir, sizeof dir, "test_store.XXXXXX");
+	snprintf(dir, sizeof dir, "%s/test_store.XXXXXX", folder);
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	return qf_layout_init(dir, (uid_t)-1, (gid_t)-1, &e);
+}
+
+/* A file system that gives a number again soon, as that of a disk may. */
+static inline int setup_on_disk(void **state)
+{
+	(void)state;
+	return setup_in(".");
+}
+
+/* In memory where that is: no sync takes long there. */
+static inline int setup(void **state)
+{
+	return setup_in("/dev/shm") == 0 ? 0 : setup_on_disk(state);
 }
 
 static inline int setup_named(void **state)
 {
 	qf_sd_force_named(true);
 	return setup(state);
+}
+
+static inline int setup_named_on_disk(void **state)
+{
+	qf_sd_force_named(true);
+	return setup_on_disk(state);
 }
 
 static inline int teardown(void **state)
@@ -206,6 +224,11 @@ static inline void move_folder(const char *folder, bool split, bool away)
 	cmocka_unit_test_setup_teardown(f, setup, teardown),                   \
 	{                                                                      \
 #f "_named", f, setup_named, teardown, NULL                    \
+	}
+#define BOTH_ON_DISK(f)                                                        \
+	cmocka_unit_test_setup_teardown(f, setup_on_disk, teardown),           \
+	{                                                                      \
+#f "_named", f, setup_named_on_disk, teardown, NULL            \
 	}
 #define ONE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 

@@ -635,7 +635,7 @@ int main(void)
 	    BOTH(test_no_file_is_made_early),
 	    BOTH(test_commit_fails_clean),
 	    BOTH(test_file_too_big),
-	    BOTH(test_taken_number),
+	    BOTH_ON_DISK(test_taken_number),
 	    BOTH(test_state_bytes),
 	    ONE(test_open_codes),
 	    ONE(test_note_bytes),
