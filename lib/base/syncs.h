@@ -14,7 +14,9 @@ enum {
 
 struct qf_sync {
 	int fd;
-	int error; /* out: errno of fsync(2), or 0 */
+	/* Out: errno of fsync(2), or 0; where several fail at once perhaps
+	 * that of another. */
+	int error;
 };
 
 /* fsync(2) of each, once, some of them at a time: returns when all have ended.
