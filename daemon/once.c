@@ -236,8 +236,7 @@ int qf_once_main(const char *name, char *const *argv)
 	o.setup.becomes_next = true;
 	if (name != NULL)
 		o.setup.as = qf_builtin_find(name);
-	if (qf_qqguard_fd(STDIN_FILENO, &e) < 0 ||
-	    qf_qqguard_fd(STDOUT_FILENO, &e) < 0 || qf_qqguard_start(&e) < 0)
+	if (qf_qqguard_fds(STDIN_FILENO, 2, &e) < 0 || qf_qqguard_start(&e) < 0)
 		return fail(&o, "message refused", &e);
 	qf_open_std();
 	if (meet_caller(&o.setup, &argv, &e) < 0)

@@ -127,7 +127,12 @@ AC_DEFUN([QF_STATIC], [
 	AS_IF([test $with_client = static],
 		[QF_TRY_CFLAG([-fPIE -static-pie], [QF_STATIC_LINK=-static-pie])])
 	AC_MSG_NOTICE([qfront and qfront-queue are $with_client])
+	dnl Another library's own calls may go past what is put in their place.
+	QF_STATIC_MEMORY=
+	AS_IF([test $with_client = musl],
+		[QF_STATIC_MEMORY=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free])
 	AC_SUBST([QF_STATIC_CC])
 	AC_SUBST([QF_STATIC_LINK])
+	AC_SUBST([QF_STATIC_MEMORY])
 	AM_CONDITIONAL([STATIC_PROGRAMS], [test $with_client != dynamic])
 ])

@@ -1,11 +1,11 @@
 #include "queue/origins.h"
 
 #include <limits.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/passwd.h"
 #include "lib/base/strv.h"
 
 static const char file_name[] = "users";
@@ -99,7 +99,7 @@ static int check_line(
 	int rc = take_line(&o, line, c, e);
 
 	for (size_t i = 0; i < o.n && rc == 0; i++) {
-		if (o.v[i].account != NULL && getpwnam(o.v[i].account) == NULL)
+		if (o.v[i].account != NULL && !qf_passwd_has(o.v[i].account))
 			rc = qf_fail(e, QF_ECONF,
 			    "%s/%s:%u: there is no user \"%s\"; make one, or "
 			    "take the name out",
@@ -150,7 +150,7 @@ void qf_origins_free(struct qf_origins *o)
 enum qf_origin qf_origins_find(const struct qf_origins *o, uid_t uid)
 {
 	enum qf_origin found = QF_ORIGIN_USER;
-	const struct passwd *pw;
+	struct qf_buf name = QF_BUF_INIT;
 	bool names = false;
 
 	for (size_t i = 0; i < o->n; i++) {
@@ -159,12 +159,12 @@ enum qf_origin qf_origins_find(const struct qf_origins *o, uid_t uid)
 		    o->v[i].is < found)
 			found = o->v[i].is;
 	}
-	pw = names && found == QF_ORIGIN_USER ? getpwuid(uid) : NULL;
-	for (size_t i = 0; i < o->n && pw != NULL; i++) {
+	names = names && found == QF_ORIGIN_USER && qf_passwd_name(uid, &name);
+	for (size_t i = 0; i < o->n && names; i++) {
 		if (o->v[i].account != NULL &&
-		    strcmp(o->v[i].account, pw->pw_name) == 0 &&
-		    o->v[i].is < found)
+		    strcmp(o->v[i].account, name.s) == 0 && o->v[i].is < found)
 			found = o->v[i].is;
 	}
+	qf_buf_free(&name);
 	return found;
 }

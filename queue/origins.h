@@ -35,7 +35,7 @@ int qf_origins_load(
 int qf_origins_check(const struct qf_ctl *c, struct qf_err *e);
 void qf_origins_free(struct qf_origins *o);
 
-/* Asks the user database once, and only when no number says it and there is a
+/* Reads /etc/passwd once, and only when no number says it and there is a
  * name to compare. */
 enum qf_origin qf_origins_find(const struct qf_origins *o, uid_t uid);
 

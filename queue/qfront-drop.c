@@ -23,8 +23,7 @@ static int run(struct qf_err *e)
 	char id[QF_DROP_ID_SIZE];
 	int rc;
 
-	if (qf_qqguard_fd(STDIN_FILENO, e) < 0 ||
-	    qf_qqguard_fd(STDOUT_FILENO, e) < 0)
+	if (qf_qqguard_fds(STDIN_FILENO, 2, e) < 0)
 		return e->rc;
 	qf_open_std();
 	if (qf_qqguard_start(e) < 0)

@@ -9,9 +9,10 @@
  * all of them or none: the front end calls it so when one message has become
  * several. With --serve it is the store of qfrontd (queue/serve.h).
  */
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,9 +26,12 @@
 #include "queue/serve.h"
 #include "queue/settings.h"
 
+static const char name[] = "qfront-queue";
+
 enum {
 	GROUPS_MAX = 64,
-	GROUPS_FD = 3 /* of the first message */
+	GROUPS_FD = 3, /* of the first message */
+	STANDARD = 3   /* standard descriptors */
 };
 
 /* How many messages: one, and 0, for a call as qmail-queue is called, whatever
@@ -45,20 +49,22 @@ static int parse_arguments(
 	return 1;
 }
 
-static int name_fds(struct qf_accept *a, bool groups, struct qf_err *e)
+/* A caller that closed one of them made a mistake that must not pass for an
+ * empty message. fill: may a standard descriptor be closed? */
+static int name_fds(
+    struct qf_accept *a, bool groups, bool *fill, struct qf_err *e)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		int fd = groups ? GROUPS_FD + 2 * (int)i : STDIN_FILENO;
-		int rc = qf_qqguard_fd(fd, e);
+	int first = groups ? GROUPS_FD : STDIN_FILENO;
+	int closed = qf_find_closed(first, groups ? 2 * a->n : STANDARD);
 
-		if (rc == 0)
-			rc = qf_qqguard_fd(fd + 1, e);
-		if (rc < 0)
-			return rc;
-		a->group[i].message = fd;
-		a->group[i].envelope = fd + 1;
+	for (size_t i = 0; i < a->n; i++) {
+		a->group[i].message = first + 2 * (int)i;
+		a->group[i].envelope = a->group[i].message + 1;
 	}
-	return 0;
+	*fill = groups || closed == STDERR_FILENO;
+	if (closed < 0 || (!groups && closed == STDERR_FILENO))
+		return 0;
+	return qf_fail(e, QF_EREAD, "descriptor %d is not open", closed);
 }
 
 static int queue(
@@ -94,21 +100,25 @@ static int run(struct qf_accept *a, bool groups, struct qf_err *e)
 {
 	struct qf_queue_settings settings = {0};
 	struct qf_scan scan = QF_SCAN_INIT;
-	int rc = name_fds(a, groups, e);
+	bool fill;
+	int rc = name_fds(a, groups, &fill, e);
 
 	if (rc < 0)
 		return qf_qqcode_of_error(rc);
-	/* Without --groups two of them are open, as was just seen. */
-	if (groups || fcntl(STDERR_FILENO, F_GETFD) < 0)
+	if (fill)
 		qf_open_std();
-	a->uid = getuid();
+	a->uid = (uid_t)getauxval(AT_UID); /* getuid(), for nothing */
 	a->pid = (long)getpid();
 	a->scan = &scan;
 	if ((rc = qf_qqguard_start(e)) == 0 &&
-	    (rc = qf_queue_settings_load(&settings, e)) == 0) {
-		a->code = qf_scan_load(&scan, e);
-		rc = a->code == 0 ? queue(a, &settings, e) : e->rc;
-	}
+	    (a->code = qf_scan_load(&scan, e)) != 0)
+		rc = e->rc;
+	if (scan.scanner.words.n > 0)
+		umask(033);
+	else
+		qf_close_at_end(); /* no scanner waits for the end of a pipe */
+	if (rc == 0 && (rc = qf_queue_settings_load(&settings, e)) == 0)
+		rc = queue(a, &settings, e);
 	qf_queue_settings_free(&settings);
 	qf_scan_free(&scan);
 	if (rc == 0)
@@ -124,12 +134,12 @@ int main(int argc, char **argv)
 	int rc, code;
 
 	qf_alloc_exit_code(51);
-	umask(033);
 	qf_qqguard_hold();
-	qf_log_open_env("qfront-queue",
-	    isatty(STDERR_FILENO) ? QF_LOG_TO_STDERR : QF_LOG_TO_SYSLOG);
-	if (argc == 2 && strcmp(argv[1], "--serve") == 0)
+	qf_log_open_env(name, QF_LOG_TO_SYSLOG);
+	if (argc == 2 && strcmp(argv[1], "--serve") == 0) {
+		umask(033);
 		return qf_serve_main();
+	}
 	rc = parse_arguments(argc, argv, &n, &e);
 	code = qf_qqcode_of_error(rc < 0 ? rc : 0);
 	if (rc >= 0) {
@@ -143,7 +153,10 @@ int main(int argc, char **argv)
 		}
 		qf_accept_free(&a);
 	}
-	if (code != 0)
-		qf_log_err("message not queued", &e);
+	if (code == 0)
+		return 0;
+	if (isatty(STDERR_FILENO))
+		qf_log_open_env(name, QF_LOG_TO_STDERR);
+	qf_log_err("message not queued", &e);
 	return code;
 }

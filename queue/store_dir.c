@@ -219,13 +219,10 @@ static int open_root(struct qf_store *st, struct qf_err *e)
 	    "can not enter %s (`qfrontctl queue init` makes a queue)", st->dir);
 }
 
-/* What root writes, the queue's owner must be able to remove. */
-static int find_owner(struct qf_store *st, struct qf_err *e)
+int qf_sd_find_owner(struct qf_store *st, struct qf_err *e)
 {
 	struct stat sb;
 
-	if (geteuid() != 0)
-		return 0;
 	if (fstatat(st->root, "mess", &sb, 0) < 0)
 		return qf_fail_sys(
 		    e, QF_EMESS, "can not look at %s/mess", st->dir);
@@ -315,8 +312,8 @@ static int open_store(struct qf_store **out, const char *dir,
 	rc = open_root(st, e);
 	if (rc == 0 && use == QF_STORE_INTAKE)
 		rc = qf_sd_check_intake(st, e);
-	if (rc == 0)
-		rc = find_owner(st, e);
+	if (rc == 0 && use != QF_STORE_INTAKE && geteuid() == 0)
+		rc = qf_sd_find_owner(st, e);
 	if (rc == 0 && use == QF_STORE_SEND)
 		rc = open_for_sending(st, e);
 	if (rc < 0)

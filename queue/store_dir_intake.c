@@ -19,18 +19,14 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "queue/layout.h"
 
 enum {
-	FILE_MODE = 0644,
 	HELD_MODE = 0600,
 	/* Bytes after which the kernel is asked to start writing, so that
 	 * the sync at the end has little left to wait for. */
-	WRITE_AHEAD = 4 << 20,
-	ID_TRIES = 8,
-	NAME_TRIES = 9
+	WRITE_AHEAD = 4 << 20
 };
 
 int qf_sd_fail_step(
@@ -99,106 +95,6 @@ static int check_room(const struct qf_store *st, struct qf_err *e)
 	return 0;
 }
 
-static void fd_path(char out[QF_SD_PATH], int fd)
-{
-	snprintf(out, QF_SD_PATH, "/proc/self/fd/%d", fd);
-}
-
-/* A file without a name, or -1 and errno: EOPNOTSUPP where that can not be
- * done or could not be given a name later. */
-static int open_unnamed(struct qf_store *st, const char *folder)
-{
-	char path[QF_SD_PATH];
-	int fd;
-
-	if (st->named) {
-		errno = EOPNOTSUPP;
-		return -1;
-	}
-	fd = openat(
-	    st->root, folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
-	if (fd < 0) {
-		if (errno == EISDIR || errno == EINVAL)
-			errno = EOPNOTSUPP;
-		return -1;
-	}
-	fd_path(path, fd);
-	if (st->proc || faccessat(AT_FDCWD, path, F_OK, 0) == 0) {
-		st->proc = true;
-		return fd;
-	}
-	close(fd);
-	errno = EOPNOTSUPP;
-	return -1;
-}
-
-static int open_named(struct qf_intake *in)
-{
-	int fd = -1;
-
-	for (int i = 1; i <= NAME_TRIES; i++) {
-		snprintf(in->pid, sizeof in->pid, "pid/%ld.%lld.%d",
-		    (long)getpid(), (long long)qf_clock_wall(), i);
-		fd = openat(in->st->root, in->pid,
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-		if (fd >= 0 || errno != EEXIST)
-			break;
-	}
-	if (fd < 0)
-		in->pid[0] = '\0';
-	return fd;
-}
-
-/* Is the number that this file would get still on another message's files?
- * Only where files were lost or copied by hand. State without a todo file does
- * not count, and of what is held no name is overwritten. */
-static bool id_is_taken(const struct qf_intake *in)
-{
-	return qf_sd_exists(in->st, QF_SD_MESS, in->id) ||
-	       qf_sd_exists(in->st, QF_SD_TODO, in->id);
-}
-
-static void drop_message(struct qf_intake *in)
-{
-	if (in->pid[0] != '\0')
-		unlinkat(in->st->root, in->pid, 0);
-	in->pid[0] = '\0';
-	qf_close(&in->message);
-}
-
-/* Has a file that was just made another mode or owner than it is to have? */
-static bool is_odd(const struct qf_store *st, const struct stat *sb)
-{
-	return (sb->st_mode & 07777) != FILE_MODE ||
-	       (st->give && (sb->st_uid != st->uid || sb->st_gid != st->gid));
-}
-
-static int open_message(struct qf_intake *in, struct qf_err *e)
-{
-	struct stat sb;
-	int rc = QF_EMESS;
-
-	in->message = open_unnamed(in->st, "mess");
-	if (in->message < 0 && errno == EOPNOTSUPP) {
-		in->st->named = true;
-		rc = QF_EPID;
-		in->message = open_named(in);
-	}
-	if (in->message < 0)
-		return qf_sd_fail_step(in, rc,
-		    rc == QF_EPID ? "can not make a file for pid"
-				  : "can not make a file for mess",
-		    e);
-	if (fstat(in->message, &sb) < 0)
-		return qf_sd_fail_step(in, QF_EPID, "can not set up a file", e);
-	in->dress = is_odd(in->st, &sb);
-	if (in->dress && qf_sd_dress(in->st, in->message, FILE_MODE) < 0)
-		return qf_sd_fail_step(in, QF_EPID, "can not set up a file", e);
-	in->inode = sb.st_ino;
-	snprintf(in->id, sizeof in->id, "%llu", (unsigned long long)sb.st_ino);
-	return 0;
-}
-
 enum qf_sd_place qf_sd_envelope_place(const struct qf_intake *in)
 {
 	return in->held ? QF_SD_HOLD : QF_SD_TODO;
@@ -220,7 +116,7 @@ static void undo(struct qf_intake *in)
 		qf_sd_remove(in->st, QF_SD_ATTR, in->id, NULL);
 	if (in->in_mess)
 		qf_sd_remove(in->st, qf_sd_message_place(in), in->id, NULL);
-	drop_message(in);
+	qf_sd_drop_file(in);
 }
 
 static void undo_all(void *arg)
@@ -261,31 +157,17 @@ static void drop(struct qf_intake **inp)
 	*inp = NULL;
 }
 
-/* A file whose number is taken is kept open until another one is there, so
- * that the number can not come again. */
 int qf_sd_begin(struct qf_store *st, struct qf_intake **out, struct qf_err *e)
 {
 	struct qf_intake *in = qf_alloc(sizeof *in);
-	struct qf_intake kept[ID_TRIES];
-	int nkept = 0, rc;
+	int rc;
 
 	*in = (struct qf_intake){
 	    .st = st, .message = -1, .envelope = -1, .attrs = -1};
 	add_to_list(in);
 	rc = check_room(st, e);
-	while (rc == 0 && (rc = open_message(in, e)) == 0 && id_is_taken(in)) {
-		if (nkept == ID_TRIES) {
-			rc = qf_fail(e, QF_EMESS,
-			    "%s has records of message %s, which is gone; see "
-			    "qfront-queue(8), FILES",
-			    st->dir, in->id);
-			break;
-		}
-		kept[nkept++] = *in;
-		in->pid[0] = '\0';
-	}
-	while (nkept > 0)
-		drop_message(&kept[--nkept]);
+	if (rc == 0)
+		rc = qf_sd_take_file(in, e);
 	if (rc < 0)
 		drop(&in);
 	*out = in;
@@ -313,32 +195,6 @@ void qf_sd_abort(struct qf_intake **in)
 		drop(in);
 }
 
-int qf_sd_give_name(
-    const struct qf_store *st, int fd, const char *first, const char *second)
-{
-	char path[QF_SD_PATH];
-
-	if (first[0] != '\0')
-		return linkat(st->root, first, st->root, second, 0);
-	fd_path(path, fd);
-	return linkat(AT_FDCWD, path, st->root, second, AT_SYMLINK_FOLLOW);
-}
-
-static int name_message(struct qf_intake *in, struct qf_err *e)
-{
-	char path[QF_SD_PATH];
-
-	qf_sd_path(path, qf_sd_message_place(in), in->id);
-	if (qf_sd_give_name(in->st, in->message, in->pid, path) < 0)
-		return qf_sd_fail_step(
-		    in, QF_EMESS, "can not name a message", e);
-	in->in_mess = true;
-	if (in->pid[0] != '\0' && unlinkat(in->st->root, in->pid, 0) < 0)
-		return qf_sd_fail_step(in, QF_EPID, "can not remove a name", e);
-	in->pid[0] = '\0';
-	return 0;
-}
-
 /* Nobody but the owner of the queue reads what is held. */
 static int hold_message(struct qf_intake *in, struct qf_err *e)
 {
@@ -349,6 +205,32 @@ static int hold_message(struct qf_intake *in, struct qf_err *e)
 	if (qf_sd_dress(in->st, in->message, HELD_MODE) < 0)
 		return qf_sd_fail_step(
 		    in, QF_EMESS, "can not set the mode of a message", e);
+	return 0;
+}
+
+/* Its name, where it belongs: its number may still be on another message's
+ * file, and no /proc may be there to name it by. */
+static int name_message(struct qf_intake *in, struct qf_err *e)
+{
+	char path[QF_SD_PATH];
+	int rc;
+
+	for (;;) {
+		if (in->held && (rc = hold_message(in, e)) < 0)
+			return rc;
+		qf_sd_path(path, qf_sd_message_place(in), in->id);
+		if (qf_sd_give_name(in->st, in->message, in->pid, path) == 0)
+			break;
+		if (errno != EEXIST && !qf_sd_lacks_proc(in))
+			return qf_sd_fail_step(
+			    in, QF_EMESS, "can not name a message", e);
+		if ((rc = qf_sd_change_file(in, e)) < 0)
+			return rc;
+	}
+	in->in_mess = true;
+	if (in->pid[0] != '\0' && unlinkat(in->st->root, in->pid, 0) < 0)
+		return qf_sd_fail_step(in, QF_EPID, "can not remove a name", e);
+	in->pid[0] = '\0';
 	return 0;
 }
 
@@ -385,12 +267,12 @@ static int open_first_name(struct qf_intake *in, mode_t mode)
 
 static int open_envelope(struct qf_intake *in, struct qf_err *e)
 {
-	mode_t mode = in->held ? HELD_MODE : FILE_MODE;
+	mode_t mode = in->held ? HELD_MODE : QF_SD_FILE_MODE;
 	char folder[QF_SD_PATH];
 	int rc = QF_ETODO;
 
 	qf_sd_folder(folder, qf_sd_envelope_place(in), in->id);
-	in->envelope = open_unnamed(in->st, folder);
+	in->envelope = qf_sd_open_unnamed(in->st, folder);
 	if (in->envelope < 0 && errno == EOPNOTSUPP) {
 		rc = QF_EINTD;
 		open_first_name(in, mode);
@@ -445,8 +327,7 @@ int qf_sd_prepare(struct qf_intake *in, const struct qf_envelope *env, long uid,
 	int rc;
 
 	in->held = qf_attrs_get(&env->attrs, "HOLD") != NULL;
-	if ((in->held && (rc = hold_message(in, e)) < 0) ||
-	    (rc = name_message(in, e)) < 0 ||
+	if ((rc = name_message(in, e)) < 0 ||
 	    (env->attrs.list.n > 0 &&
 		(rc = write_attrs(in, &env->attrs, e)) < 0) ||
 	    (rc = open_envelope(in, e)) < 0)

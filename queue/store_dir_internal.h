@@ -20,6 +20,8 @@
 
 enum {
 	QF_SD_PATH = 64,
+	QF_SD_FILE_MODE = 0644,
+	QF_SD_ASIDE = 8,
 	/* Age in seconds from which a nameless file's writer is surely dead:
 	 * qmail-queue(8) and ours end after 24 hours (DEATH). */
 	QF_SD_OSSIFIED = 129600
@@ -36,7 +38,6 @@ struct qf_store {
 	int guard;          /* on lock/sendmutex, of who changes messages */
 	int64_t next_sweep; /* deadline */
 	bool named;         /* unnamed files do not work here: qmail's steps */
-	bool proc;          /* /proc is there to give them names */
 	bool give;          /* files are given to the owner of mess/ */
 	uid_t uid;
 	gid_t gid;
@@ -67,6 +68,8 @@ struct qf_intake {
 	char pid[QF_SD_PATH]; /* the message's name in pid/, or empty */
 	char id[QF_ID_SIZE];
 	ino_t inode;
+	int aside[QF_SD_ASIDE]; /* files whose numbers were taken */
+	int naside;
 	uint64_t size, started;
 	bool held, in_intd;
 	bool dress; /* files are made with another mode or owner */
@@ -86,6 +89,8 @@ bool qf_sd_is_split(enum qf_sd_place place);
 void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
 bool qf_sd_exists(
     const struct qf_store *st, enum qf_sd_place place, const char *id);
+/* For root: what it writes, the queue's owner must be able to remove. */
+int qf_sd_find_owner(struct qf_store *st, struct qf_err *e);
 /* Gives a file its mode, and when we are root its owner: 0, or -1 and errno. */
 int qf_sd_dress(const struct qf_store *st, int fd, mode_t mode);
 /* The folder's names to disk; rc is the code of a failure to open it. */
@@ -123,9 +128,24 @@ enum qf_sd_place qf_sd_message_place(const struct qf_intake *in);
 /* A full disk is QF_EWRITE at every step; else the step says what is wrong. */
 int qf_sd_fail_step(
     const struct qf_intake *in, int rc, const char *what, struct qf_err *e);
-/* The second name of a file: from its descriptor, or from a first name. */
+
+/* store_dir_file.c */
+
+/* A file without a name, or -1 and errno: EOPNOTSUPP where there is none. */
+int qf_sd_open_unnamed(const struct qf_store *st, const char *folder);
+/* A file for the message, and its id. */
+int qf_sd_take_file(struct qf_intake *in, struct qf_err *e);
+/* Another one, with the same bytes. */
+int qf_sd_change_file(struct qf_intake *in, struct qf_err *e);
+/* Closes what was taken, and removes a first name. */
+void qf_sd_drop_file(struct qf_intake *in);
+/* The second name of a file: from its descriptor, or from a first name; 0, or
+ * -1 and errno. */
 int qf_sd_give_name(
     const struct qf_store *st, int fd, const char *first, const char *second);
+/* Did that fail, with this errno, because there is no /proc? Then files have
+ * names from here on. */
+bool qf_sd_lacks_proc(struct qf_intake *in);
 
 /* store_dir_publish.c */
 int qf_sd_publish(

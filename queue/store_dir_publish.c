@@ -25,17 +25,21 @@ struct wait {
 		enum qf_sd_place place;
 	} of[QF_SYNC_ROUND];
 	size_t n;
+	bool last; /* of all that is waited for */
 	uint32_t
 	    split[QF_SD_NPLACES]; /* a bit for each folder that was added */
 };
 
-static int judge(
-    const struct qf_sync *s, const struct waited *of, struct qf_err *e)
+/* Whether a sync that succeeded did is asked once, after the last one: of one
+ * file system, which does not come back from a shutdown. */
+static int judge(const struct wait *w, const struct qf_sync *s,
+    const struct waited *of, struct qf_err *e)
 {
 	char folder[QF_SD_PATH];
 
 	errno = s->error;
-	if (s->error == 0 && (of->what != NULL || qf_is_sound(s->fd)))
+	if (s->error == 0 &&
+	    (of->what != NULL || !w->last || qf_is_sound(s->fd)))
 		return 0;
 	if (of->what != NULL)
 		return qf_sd_fail_step(of->in, QF_EWRITE, of->what, e);
@@ -51,9 +55,9 @@ static int wait_for(struct wait *w, int rc, struct qf_err *e)
 		qf_sync_all(w->sync, w->n);
 	for (size_t i = 0; i < w->n; i++) {
 		if (rc == 0)
-			rc = judge(&w->sync[i], &w->of[i], e);
+			rc = judge(w, &w->sync[i], &w->of[i], e);
 		if (w->of[i].what == NULL)
-			close(w->sync[i].fd);
+			qf_close(&w->sync[i].fd);
 	}
 	w->n = 0;
 	return rc;
@@ -140,7 +144,7 @@ static int name_envelope(struct qf_intake *in, struct qf_err *e)
 
 static int name_all(struct qf_intake **in, size_t n, struct qf_err *e)
 {
-	struct wait w = {.n = 0};
+	struct wait w = {.last = true};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++)
@@ -165,7 +169,7 @@ void qf_sd_pull_trigger(const struct qf_store *st)
 		ignored = write(fd, "", 1);
 		(void)ignored;
 	}
-	close(fd);
+	qf_close(&fd);
 }
 
 /* What it has is not ours to remove any more. The first name of an envelope

@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "lib/base/alloc.h"
 
 ssize_t qf_read(int fd, void *p, size_t n)
 {
@@ -62,9 +66,16 @@ int qf_drain(int fd, struct qf_err *e)
 	return r < 0 ? qf_fail_sys(e, QF_EREAD, "read") : 0;
 }
 
+static bool close_at_end;
+
+void qf_close_at_end(void)
+{
+	close_at_end = true;
+}
+
 void qf_close(int *fd)
 {
-	if (*fd >= 0)
+	if (*fd >= 0 && !close_at_end)
 		close(*fd);
 	*fd = -1;
 }
@@ -87,6 +98,23 @@ void qf_open_std(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+}
+
+int qf_find_closed(int first, size_t n)
+{
+	struct pollfd *p = qf_alloc(n * sizeof *p);
+	int closed = -1;
+
+	for (size_t i = 0; i < n; i++)
+		p[i].fd = first + (int)i;
+	if (poll(p, (nfds_t)n, 0) < 0)
+		closed = first;
+	for (size_t i = n; i > 0; i--) {
+		if (p[i - 1].revents & POLLNVAL)
+			closed = p[i - 1].fd;
+	}
+	free(p);
+	return closed;
 }
 
 /* From first to last, both included. */

@@ -26,10 +26,16 @@ int qf_read_all(int fd, struct qf_buf *b, struct qf_err *e);
 int qf_drain(int fd, struct qf_err *e);
 /* Closes *fd unless it is -1, and sets it to -1. */
 void qf_close(int *fd);
+/* For a program that is soon at its end, and for nobody who waits for the end
+ * of a pipe: from here on qf_close() leaves descriptors to the kernel. */
+void qf_close_at_end(void);
 int qf_pipe(int p[2], struct qf_err *e); /* QF_EPIPE */
 /* Makes sure that 0, 1 and 2 are open, on /dev/null where they were not, so
  * that no file of ours ever becomes a standard descriptor. */
 void qf_open_std(void);
+/* The first one of n descriptors, from this one on, that is not open, or -1;
+ * one call to the kernel for all. */
+int qf_find_closed(int first, size_t n);
 /* Closes every descriptor above the standard ones that is not in keep. */
 void qf_close_others(const int *keep, size_t n);
 /* An open file description of its own for what fd names, read-only, at offset

@@ -1,20 +1,25 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
+#include <paths.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/io.h"
 #include "lib/base/paths.h"
 
 static const char *log_program = "qfront";
 static enum qf_log_target log_target = QF_LOG_TO_STDERR;
 static int log_max = QF_LOG_INFO;
 static char log_scope[32];
+static int log_socket = -1;
 
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
 static const int level_syslog[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -24,8 +29,6 @@ void qf_log_open(const char *program, enum qf_log_target target, int max_level)
 	log_program = program;
 	log_target = target;
 	log_max = max_level;
-	if (target == QF_LOG_TO_SYSLOG)
-		openlog(program, LOG_PID, LOG_MAIL);
 }
 
 static const char *const target_name[] = {[QF_LOG_TO_STDERR] = "stderr",
@@ -45,10 +48,7 @@ void qf_log_open_env(const char *program, enum qf_log_target fallback)
 
 void qf_log_renew(void)
 {
-	if (log_target != QF_LOG_TO_SYSLOG)
-		return;
-	closelog();
-	openlog(log_program, LOG_PID, LOG_MAIL);
+	qf_close(&log_socket);
 }
 
 void qf_log_export(void)
@@ -116,6 +116,24 @@ static void add_field(struct qf_buf *b, const struct qf_kv *kv)
 	}
 }
 
+/* As syslog(3) does it, but without what a program that writes one line pays
+ * for. The daemon at the other end knows the time. */
+static void send_to_syslog(int level, const char *line)
+{
+	static const struct sockaddr_un daemon = {
+	    .sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+	struct qf_buf b = QF_BUF_INIT;
+
+	if (log_socket < 0)
+		log_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	qf_buf_addf(&b, "<%d>%s[%ld]: %s", LOG_MAIL | level_syslog[level],
+	    log_program, (long)getpid(), line);
+	/* A log that can not be written is no reason to stop mail. */
+	(void)sendto(log_socket, b.s, b.len, MSG_NOSIGNAL,
+	    (const struct sockaddr *)&daemon, sizeof daemon);
+	qf_buf_free(&b);
+}
+
 void qf_log_kv(int level, const char *event, const struct qf_kv *kv)
 {
 	struct qf_buf b = QF_BUF_INIT;
@@ -134,11 +152,10 @@ void qf_log_kv(int level, const char *event, const struct qf_kv *kv)
 	if (log_scope[0] != '\0')
 		qf_buf_addf(&b, " run=%s", log_scope);
 	if (log_target == QF_LOG_TO_SYSLOG) {
-		syslog(level_syslog[level], "%s", b.s);
+		send_to_syslog(level, b.s);
 	} else {
 		qf_buf_addc(&b, '\n');
-		/* One write: lines of several processes do not mix. A log
-		 * that can not be written is no reason to stop mail. */
+		/* One write: lines of several processes do not mix. */
 		if (write(STDERR_FILENO, b.s, b.len) < 0)
 			errno = saved;
 	}

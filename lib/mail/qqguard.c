@@ -1,6 +1,5 @@
 #include "lib/mail/qqguard.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/io.h"
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
 #include "lib/base/undo.h"
@@ -154,14 +154,11 @@ void qf_qqguard_log(const char *program)
 		qf_log_open(program, QF_LOG_TO_SYSLOG, QF_LOG_INFO);
 }
 
-int qf_qqguard_fd(int fd, struct qf_err *e)
+int qf_qqguard_fds(int first, size_t n, struct qf_err *e)
 {
-	int flags = fcntl(fd, F_GETFL);
+	int closed = qf_find_closed(first, n);
 
-	if (flags < 0)
-		return qf_fail_sys(e, QF_EREAD, "descriptor %d", fd);
-	if ((flags & O_ACCMODE) == O_WRONLY)
-		return qf_fail(
-		    e, QF_EREAD, "descriptor %d is open for writing only", fd);
-	return 0;
+	if (closed < 0)
+		return 0;
+	return qf_fail(e, QF_EREAD, "descriptor %d is not open", closed);
 }

@@ -8,6 +8,7 @@
 #ifndef QF_MAIL_QQGUARD_H
 #define QF_MAIL_QQGUARD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
@@ -42,8 +43,8 @@ void qf_qqguard_stop(void);
  * for the text of a refusal (qmail-queue-clients(7)). */
 void qf_qqguard_log(const char *program);
 
-/* Is fd open for reading? A caller that closed it made a mistake that must
- * not pass for an empty message. QF_EREAD. */
-int qf_qqguard_fd(int fd, struct qf_err *e);
+/* Are n descriptors open, from this one on? A caller that closed one made a
+ * mistake that must not pass for an empty message. QF_EREAD. */
+int qf_qqguard_fds(int first, size_t n, struct qf_err *e);
 
 #endif

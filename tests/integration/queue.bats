@@ -384,6 +384,25 @@ one file 53
 	tail -n +2 "$(mess_file "$id")" | cmp - msg
 }
 
+@test "the line of the log that syslog gets" {
+	unshare -m true 2>/dev/null ||
+		skip "no mount namespace: not root, or in a chroot"
+	cat >listen.py <<-'SCRIPT'
+		import socket, subprocess, sys
+		log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		log.bind("/dev/log")
+		with open("msg") as m, open("envl") as e:
+		    p = subprocess.Popen(sys.argv[1:], stdin=m, stdout=e)
+		print(p.wait(), p.pid, log.recv(65536).decode())
+	SCRIPT
+	QFRONT_LOG=syslog unshare -m sh -c \
+		'mount -t tmpfs none /dev && exec "$@"' _ \
+		"$PYTHON" listen.py "$SBIN/qfront-queue" >got
+	read -r rc pid line <got
+	((rc == 0))
+	[[ $line == "<22>qfront-queue[$pid]: queued id=$(only_id) from=s@x.example rcpts="* ]]
+}
+
 @test "a million recipients" {
 	n=1000000
 	[[ -z ${QF_VALGRIND-} ]] || n=20000

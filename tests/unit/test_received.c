@@ -1,34 +1,35 @@
 #include "queue/received.h"
 
-#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "lib/base/passwd.h"
 #include "tests/unit/unit.h"
 
-/* The user database of this test, in the place of the C library's. */
+/* The accounts of this test, in the place of the host's. */
 static int questions;
 
-struct passwd *getpwuid(uid_t uid)
+bool qf_passwd_name(uid_t uid, struct qf_buf *name)
 {
 	static const struct {
 		uid_t uid;
 		const char *name;
 	} users[] = {{7790, "alias"}, {7791, "qmaild"}, {7796, "qmails"},
 	    {33, "www-data"}, {1000, "joe"}};
-	static struct passwd found;
-	static char name[32];
 
 	questions++;
 	for (size_t i = 0; i < UNIT_COUNT(users); i++) {
-		if (users[i].uid != uid)
-			continue;
-		snprintf(name, sizeof name, "%s", users[i].name);
-		found.pw_name = name;
-		found.pw_uid = uid;
-		return &found;
+		if (users[i].uid == uid) {
+			qf_buf_adds(name, users[i].name);
+			return true;
+		}
 	}
-	return NULL;
+	return false;
+}
+
+bool qf_passwd_has(const char *name)
+{
+	return name[0] != '\0';
 }
 
 /* The golden bytes: qmail-queue's for each of its accounts, a day of one

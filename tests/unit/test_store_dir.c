@@ -190,6 +190,40 @@ static void test_taken_number(void **state)
 	load_fails(first, QF_EFORMAT, "is missing");
 }
 
+/* Another message's file has the name that the number leads to: the message
+ * moves on to other files, and the one that is there stays as it is. */
+static void test_taken_name(void **state)
+{
+	static const char bytes[] = "Subject: a test\n\nof many bytes\n";
+	struct qf_store *st = open_as(QF_STORE_INTAKE);
+	struct qf_envelope env = QF_ENVELOPE_INIT;
+	struct qf_intake *in = NULL;
+	struct qf_err e = {0};
+	char taken[2][QF_ID_SIZE], id[QF_ID_SIZE];
+
+	(void)state;
+	make_envelope(&env, "", three);
+	for (size_t tries = 0; tries < 2; tries++) {
+		assert_int_equal(ops->begin(st, &in, &e), 0);
+		memcpy(taken[tries], in->id, sizeof in->id);
+		put_file(path_of(QF_SD_MESS, in->id), LITERAL("another's"));
+		assert_int_equal(ops->write(in, bytes, sizeof bytes, &e), 0);
+		assert_int_equal(
+		    qf_store_commit(ops, &in, &env, 0, 1, id, &e), 0);
+		assert_string_not_equal(id, taken[tries]);
+		check_file(path_of(QF_SD_MESS, id), bytes, sizeof bytes);
+		check_file(
+		    path_of(QF_SD_MESS, taken[tries]), LITERAL("another's"));
+		assert_false(there(QF_SD_TODO, taken[tries]));
+	}
+	/* A number that was taken may have come again. */
+	assert_int_equal(
+	    count_files(), (strcmp(taken[0], taken[1]) == 0 ? 1 : 2) +
+			       2 * (qf_sd_named_forced() ? 3 : 2));
+	qf_envelope_free(&env);
+	ops->close(&st);
+}
+
 static void test_state_bytes(void **state)
 {
 	char id[QF_ID_SIZE];
@@ -636,6 +670,7 @@ int main(void)
 	    BOTH(test_commit_fails_clean),
 	    BOTH(test_file_too_big),
 	    BOTH_ON_DISK(test_taken_number),
+	    BOTH_ON_DISK(test_taken_name),
 	    BOTH(test_state_bytes),
 	    ONE(test_open_codes),
 	    ONE(test_note_bytes),
