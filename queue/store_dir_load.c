@@ -60,7 +60,9 @@ out:
 static int damaged(
     const struct records *r, size_t at, const char *what, struct qf_err *e)
 {
-	return qf_fail(e, QF_EFORMAT, "%s/%s is damaged: %s at byte %zu",
+	return qf_fail(e, QF_EFORMAT,
+	    "%s/%s is damaged: %s at byte %zu; correct it, or remove it to "
+	    "give the message up",
 	    r->st->dir, r->path, what, at);
 }
 
@@ -236,8 +238,9 @@ static int load_message(
 		    e, QF_ENOENT, "message %s is not in %s", item->id, st->dir);
 	qf_sd_path(by, record, item->id);
 	return qf_fail(e, QF_EFORMAT,
-	    "%s/%s is missing, but %s names it: its message is lost", st->dir,
-	    path, by);
+	    "%s/%s is missing, but %s names it: its message is lost; "
+	    "`qfrontctl queue fix` clears it away",
+	    st->dir, path, by);
 }
 
 int qf_sd_load(

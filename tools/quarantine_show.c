@@ -146,10 +146,13 @@ static void print_list(struct qf_mailcmd *q, const struct list *l)
 	else if (l->n > 0)
 		qf_row_add_titles(&out, columns);
 	for (size_t i = 0; i < l->n; i++) {
+		int rc = q->ops->load(q->store, l->v[i].id, &item, &e);
+
 		qf_mailcmd_print(q, &out);
+		if (rc < 0 && rc != QF_ENOENT)
+			qf_mailcmd_complain(q, &e);
 		/* It may have been released since. */
-		if (q->ops->load(q->store, l->v[i].id, &item, &e) < 0 ||
-		    !item.held)
+		if (rc < 0 || !item.held)
 			continue;
 		if (!q->json) {
 			add_row(&out, &item, now);
@@ -172,12 +175,10 @@ int qf_quarantine_list(struct qf_mailcmd *q)
 	struct qf_err e;
 	int rc = find_held(q, &l, &e);
 
-	if (rc == 0)
-		print_list(q, &l);
-	else
-		fprintf(stderr, "qfrontctl: %s\n", e.text);
+	/* Also what was found before something went wrong. */
+	print_list(q, &l);
 	free(l.v);
-	return rc < 0 ? QF_TROUBLE : q->found;
+	return rc < 0 ? qf_mailcmd_trouble(&e) : q->found;
 }
 
 static void show_json(const struct qf_mailcmd *q, const struct qf_item *item,

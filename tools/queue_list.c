@@ -134,7 +134,7 @@ static bool visit(struct qf_queue *q, const char *id, struct qf_item *item,
     const struct qf_err *why)
 {
 	if (item == NULL)
-		q->cmd.found = QF_FOUND;
+		qf_mailcmd_complain(&q->cmd, why);
 	if (q->cmd.json)
 		add_object(id, item, why);
 	else

@@ -242,18 +242,56 @@ $ID deleted" ]
 	[[ $output == *"$WORLD/none"* ]]
 }
 
-@test "a damaged message is reported, the others are listed" {
-	hold_spam
-	good=$ID
-	hold_spam
-	printf 'X' >"$QUEUEDIR/hold/$((ID % 23))/$ID"
-	run -1 quarantine list
-	[[ $output == *"hold/$((ID % 23))/$ID is damaged"* ]]
-	[[ $output == *$'\n'"$good "* ]]
+# complains TEXT: both forms of the list end with 1, have the messages of
+# `good`, and complain with this text.
+complains() {
+	run -1 --separate-stderr quarantine list
+	echo "$output" "$stderr"
+	[ "$(sed 1d <<<"$output" | cut -d' ' -f1 | sort)" = "$good" ]
+	[[ $stderr == 'qfrontctl: '*"$1"* && $stderr != *$'\n'* ]]
 	run -1 --separate-stderr quarantine list --json
-	[ "$(json 'd[0]["id"], len(d)' <<<"$output")" = "$good 1" ]
+	[ "$(json '"\n".join(sorted(m["id"] for m in d))' <<<"$output")" = \
+		"$good" ]
+	[[ $stderr == 'qfrontctl: '*"$1"* && $stderr != *$'\n'* ]]
+}
+
+@test "a damaged message is reported, the others are listed" {
+	for _ in 1 2 3; do
+		hold_spam
+	done
+	good=$(held_ids)
+	hold_spam
+	envelope=hold/$((ID % 23))/$ID
+	cp "$QUEUEDIR/$envelope" whole
+	: >"$QUEUEDIR/$envelope"
+	complains "$QUEUEDIR/$envelope is damaged: no sender at byte 0; correct it, or remove it"
+	printf 'X' >"$QUEUEDIR/$envelope"
+	complains "$QUEUEDIR/$envelope is damaged: unknown record type at byte 0; correct it, or remove it"
 	run -1 quarantine show "$ID"
 	[[ $output == *"is damaged"* ]]
+	cp whole "$QUEUEDIR/$envelope"
+	cp "$QUEUEDIR/attr/$((ID % 23))/$ID" attributes
+	echo x >>"$QUEUEDIR/attr/$((ID % 23))/$ID"
+	complains "$QUEUEDIR/attr/$((ID % 23))/$ID is damaged; correct or remove it: unknown attribute"
+	cp attributes "$QUEUEDIR/attr/$((ID % 23))/$ID"
+	rm "$QUEUEDIR/$envelope.mess"
+	complains "$QUEUEDIR/$envelope.mess is missing, but $envelope names it: its message is lost; \`qfrontctl queue fix\` clears it away"
+	"$SBIN/qfrontctl" queue fix
+	run -0 quarantine list
+	[ "${#lines[@]}" -eq 4 ]
+}
+
+@test "when the queue can not be read on, what was found is listed" {
+	for _ in 1 2 3; do
+		hold_spam
+	done
+	# The last folder of the walk.
+	rm -rf "$QUEUEDIR/hold/22"
+	: >"$QUEUEDIR/hold/22"
+	run -111 --separate-stderr quarantine list --json
+	[ "$(json '"\n".join(sorted(m["id"] for m in d))' <<<"$output")" = \
+		"$(held_ids)" ]
+	[[ $stderr == *"can not read $QUEUEDIR/hold/22"* ]]
 }
 
 @test "expire: what is too old, then the oldest of what is too much" {

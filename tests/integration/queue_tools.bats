@@ -130,24 +130,47 @@ places_of() {
 	[ -z "$(ids --older=7000 --held)" ]
 }
 
+# complains TEXT: both forms of the list end with 1, have the messages of
+# `good` and that of `hurt` with this text, and complain with it.
+complains() {
+	run -1 --separate-stderr queue list
+	echo "$output" "$stderr"
+	[ "$(sed 1d <<<"$output" | grep -v "^$hurt *damaged: " |
+		cut -d' ' -f1 | sort)" = "$good" ]
+	[[ $output == *$'\n'"$hurt "*" damaged: $1"* ]]
+	[[ $stderr == "qfrontctl: $1"* && $stderr != *$'\n'* ]]
+	run -1 --separate-stderr queue list --json
+	[ "$(json '"\n".join(sorted(m["id"] for m in d if len(m) == 9))' \
+		<<<"$output")" = "$good" ]
+	[ "$(json '[sorted(m) for m in d if m["id"] == "'"$hurt"'"]' \
+		<<<"$output")" = "[['damaged', 'id']]" ]
+	[[ $stderr == "qfrontctl: $1"* && $stderr != *$'\n'* ]]
+}
+
 @test "list: damaged and lost messages are lines of their own" {
-	enqueue s@test.example a@x.example
-	good=$ID
-	enqueue s@test.example a@x.example
-	printf X >"$QUEUEDIR/todo/$ID"
-	run -1 queue list
-	echo "$output"
-	[[ $output == *$'\n'"$good "* ]]
-	[[ $output =~ $'\n'$ID\ +damaged:\ .*todo/$ID\ is\ damaged ]]
-	run -1 queue list --json
-	[ "$(json 'sorted(len(m) for m in d)' <<<"$output")" = '[2, 9]' ]
-	rm "$QUEUEDIR/mess/$((ID % 23))/$ID"
-	printf 'Fs@x\0' >"$QUEUEDIR/todo/$ID"
-	run -1 queue list
-	[[ $output == *"its message is lost"* ]]
+	for _ in 1 2 3; do
+		enqueue s@test.example a@x.example
+		ids+=("$ID")
+	done
+	queue hold "${ids[0]}"
+	hurt=${ids[2]}
+	good=$(printf '%s\n' "${ids[@]:0:2}" | sort)
+	printf X >"$QUEUEDIR/todo/$hurt"
+	complains "$QUEUEDIR/todo/$hurt is damaged: unknown record type at byte 0; correct it, or remove it"
+	rm "$QUEUEDIR/mess/$((hurt % 23))/$hurt"
+	printf 'Fs@x\0' >"$QUEUEDIR/todo/$hurt"
+	complains "$QUEUEDIR/mess/$((hurt % 23))/$hurt is missing, but todo/$hurt names it: its message is lost; \`qfrontctl queue fix\` clears it away"
 	# A filter does not mean what nobody knows.
 	run -0 queue list --sender=s@test.example
 	[[ $output != *damaged* ]]
+	queue fix
+	run -0 queue list
+	[ "${#lines[@]}" -eq 3 ]
+	# The same of one that is held.
+	hurt=${ids[0]}
+	good=${ids[1]}
+	: >"$QUEUEDIR/hold/$((hurt % 23))/$hurt"
+	complains "$QUEUEDIR/hold/$((hurt % 23))/$hurt is damaged: no sender at byte 0; correct it, or remove it"
 }
 
 @test "list: who has seen enough is no error" {
