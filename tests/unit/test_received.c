@@ -97,47 +97,76 @@ static void load(struct qf_origins *o, const char *text)
 	rmdir(dir);
 }
 
-static void expect(const struct qf_origins *o, uid_t uid, enum qf_origin want,
-    int most_questions)
+enum {
+	ASKED = 5 /* users that each case asks for */
+};
+
+/* One of them, and how often the user database may be asked for it. */
+struct asked {
+	uid_t uid;
+	enum qf_origin want;
+	int most_questions;
+};
+
+/* Frees o. */
+static void expect(struct qf_origins *o, const struct asked of[ASKED])
 {
-	questions = 0;
-	assert_int_equal(qf_origins_find(o, uid), want);
-	assert_true(questions <= most_questions);
+	for (int i = 0; i < ASKED; i++) {
+		questions = 0;
+		assert_int_equal(qf_origins_find(o, of[i].uid), of[i].want);
+		assert_true(questions <= of[i].most_questions);
+	}
+	qf_origins_free(o);
 }
 
-static void test_origins(void **state)
+static void test_qmails_users(void **state)
 {
+	static const struct asked qmail[ASKED] = {
+	    {7790, QF_ORIGIN_ALIAS, 1},
+	    {7791, QF_ORIGIN_NETWORK, 1},
+	    {7796, QF_ORIGIN_BOUNCE, 1},
+	    {1000, QF_ORIGIN_USER, 1},
+	    {5, QF_ORIGIN_USER, 1},
+	};
 	struct qf_origins o;
 
 	(void)state;
 	assert_int_equal(qf_origins_load(&o, NULL, NULL), 0);
-	expect(&o, 7790, QF_ORIGIN_ALIAS, 1);
-	expect(&o, 7791, QF_ORIGIN_NETWORK, 1);
-	expect(&o, 7796, QF_ORIGIN_BOUNCE, 1);
-	expect(&o, 1000, QF_ORIGIN_USER, 1);
-	expect(&o, 5, QF_ORIGIN_USER, 1);
-	qf_origins_free(&o);
-	load(&o, "network www-data 8\nnetwork 9\n");
-	expect(&o, 7790, QF_ORIGIN_ALIAS, 1);
-	expect(&o, 7791, QF_ORIGIN_USER, 1);
-	expect(&o, 33, QF_ORIGIN_NETWORK, 1);
-	expect(&o, 8, QF_ORIGIN_NETWORK, 0);
-	expect(&o, 9, QF_ORIGIN_NETWORK, 0);
-	qf_origins_free(&o);
-	load(&o, "bounce 3\nnetwork 2 3\nalias 1\n");
-	expect(&o, 1, QF_ORIGIN_ALIAS, 0);
-	expect(&o, 2, QF_ORIGIN_NETWORK, 0);
-	expect(&o, 3, QF_ORIGIN_NETWORK, 0);
-	expect(&o, 7790, QF_ORIGIN_USER, 0);
-	expect(&o, 4294967294u, QF_ORIGIN_USER, 0);
-	qf_origins_free(&o);
+	expect(&o, qmail);
+	load(&o, NULL);
+	expect(&o, qmail);
+}
+
+static void test_users_file(void **state)
+{
+	static const struct {
+		const char *text;
+		struct asked of[ASKED];
+	} t[] = {
+	    {"network www-data 8\nnetwork 9\n",
+		{{7790, QF_ORIGIN_ALIAS, 1}, {7791, QF_ORIGIN_USER, 1},
+		    {33, QF_ORIGIN_NETWORK, 1}, {8, QF_ORIGIN_NETWORK, 0},
+		    {9, QF_ORIGIN_NETWORK, 0}}},
+	    {"bounce 3\nnetwork 2 3\nalias 1\n",
+		{{1, QF_ORIGIN_ALIAS, 0}, {2, QF_ORIGIN_NETWORK, 0},
+		    {3, QF_ORIGIN_NETWORK, 0}, {7790, QF_ORIGIN_USER, 0},
+		    {4294967294u, QF_ORIGIN_USER, 0}}},
+	};
+	struct qf_origins o;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		load(&o, t[i].text);
+		expect(&o, t[i].of);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_format),
-	    cmocka_unit_test(test_origins),
+	    cmocka_unit_test(test_qmails_users),
+	    cmocka_unit_test(test_users_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
