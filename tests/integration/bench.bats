@@ -136,6 +136,8 @@ fake_nullmailer() {
 		    assert j["calls_why_not"]
 		few, many = j["depths"]
 		assert few["depth"] == 10 and few["peak_mib"] > 0
+		assert few["first_line_ms"] > 0
+		assert few["list_s"] > 0 and few["list_mib"] > 0
 		assert [a["callers"] for a in few["accept"]] == [1, 3]
 		assert all(a["vs_base"] > 0 for a in few["accept"])
 		assert many["why_not"]
