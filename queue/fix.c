@@ -52,15 +52,20 @@ void qf_fx_report_done(
 		    fx->options->check ? QF_FIX_TODO : QF_FIX_DONE, "%s", text);
 }
 
-/* Where nothing was lost before, there is no such folder. */
+/* Where nothing was lost before, there is no such folder. It is on disk before
+ * something moves into it, whoever made it. */
 static int make_lost(struct qf_fx *fx)
 {
-	if (mkdirat(fx->st.root, "lost", 0700) < 0)
-		return errno == EEXIST ? 0 : -1;
-	if (!fx->st.give)
-		return 0;
-	return fchownat(
-	    fx->st.root, "lost", fx->st.uid, fx->st.gid, AT_SYMLINK_NOFOLLOW);
+	const struct qf_store *st = &fx->st;
+
+	if (mkdirat(st->root, "lost", 0700) < 0) {
+		if (errno != EEXIST)
+			return -1;
+	} else if (st->give && fchownat(st->root, "lost", st->uid, st->gid,
+				   AT_SYMLINK_NOFOLLOW) < 0) {
+		return -1;
+	}
+	return qf_sync_dir(st->root);
 }
 
 int qf_fx_lose(struct qf_fx *fx, const char *path)

@@ -159,8 +159,17 @@ static int read_attrs(struct qf_fx *fx, const char *path, struct qf_buf *b)
 	return rc;
 }
 
+static int sync_folder(struct qf_fx *fx, enum qf_sd_place place, const char *id)
+{
+	char folder[QF_SD_PATH];
+	struct qf_err e;
+
+	qf_sd_folder(folder, place, id);
+	return qf_sd_sync_folder(&fx->st, folder, -1, &e);
+}
+
 /* They are written anew: with the birth of before nobody would believe
- * them. */
+ * them. The old ones go when the new ones have their name on disk. */
 static int move_attrs(
     struct qf_fx *fx, const struct move *v, const char *here, const char *there)
 {
@@ -178,6 +187,8 @@ static int move_attrs(
 	}
 	if (rc == 0)
 		rc = renameat(fx->st.root, temp, fx->st.root, there);
+	if (rc == 0)
+		rc = sync_folder(fx, QF_SD_ATTR, v->id);
 	if (rc == 0)
 		rc = unlinkat(fx->st.root, here, 0);
 	qf_buf_free(&old);

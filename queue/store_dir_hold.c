@@ -158,15 +158,28 @@ int qf_sd_release(struct qf_store *st, struct qf_item *item, struct qf_err *e)
 	return rc;
 }
 
+/* What made it held is gone, and must not come back: without what follows, it
+ * would be another message than it was. */
+static int remove_envelope(
+    const struct qf_store *st, const struct qf_item *item, struct qf_err *e)
+{
+	char folder[QF_SD_PATH];
+	int rc = qf_sd_remove(st, QF_SD_HOLD, item->id, e);
+
+	qf_sd_folder(folder, QF_SD_HOLD, item->id);
+	return rc < 0 ? rc : qf_sd_sync_folder(st, folder, QF_EWRITE, e);
+}
+
 /* mess/ may have a second name of it, after a release that was cut off. */
 int qf_sd_finish_held(
     struct qf_store *st, struct qf_item *item, struct qf_err *e)
 {
-	static const enum qf_sd_place order[] = {QF_SD_HOLD, QF_SD_INTD,
-	    QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_BOUNCE, QF_SD_ATTR, QF_SD_MESS,
-	    QF_SD_HELD};
+	static const enum qf_sd_place order[] = {QF_SD_INTD, QF_SD_LOCAL,
+	    QF_SD_REMOTE, QF_SD_BOUNCE, QF_SD_ATTR, QF_SD_MESS, QF_SD_HELD};
 	int rc = qf_sd_claim(st, item, e);
 
+	if (rc == 0)
+		rc = remove_envelope(st, item, e);
 	for (size_t i = 0; i < sizeof order / sizeof order[0] && rc == 0; i++)
 		rc = qf_sd_remove(st, order[i], item->id, e);
 	return rc;

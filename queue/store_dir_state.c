@@ -368,18 +368,21 @@ out:
 }
 
 /* A person does not want it: its notes must not be lost while it may still be
- * delivered, and it must not come back. */
+ * delivered, and it must not come back. Nor must an info file that does not
+ * count while there is todo/ID. */
 static int delete (
     const struct qf_store *st, const struct qf_item *item, struct qf_err *e)
 {
-	static const enum qf_sd_place name[] = {QF_SD_INFO, QF_SD_TODO};
 	static const enum qf_sd_place rest[] = {QF_SD_BOUNCE, QF_SD_INTD,
 	    QF_SD_LOCAL, QF_SD_REMOTE, QF_SD_ATTR, QF_SD_MESS};
-	int rc = remove_all(st, item->id, name, sizeof name / sizeof *name, e);
+	int rc = 0;
 
-	if (rc == 0)
-		rc = sync_place(
-		    st, item->fresh ? QF_SD_TODO : QF_SD_INFO, item->id, e);
+	if (qf_sd_exists(st, QF_SD_INFO, item->id) &&
+	    (rc = qf_sd_remove(st, QF_SD_INFO, item->id, e)) == 0)
+		rc = sync_place(st, QF_SD_INFO, item->id, e);
+	if (rc == 0 && item->fresh &&
+	    (rc = qf_sd_remove(st, QF_SD_TODO, item->id, e)) == 0)
+		rc = sync_place(st, QF_SD_TODO, item->id, e);
 	if (rc == 0)
 		rc = remove_all(
 		    st, item->id, rest, sizeof rest / sizeof *rest, e);
