@@ -3,8 +3,8 @@
 that a power cut could leave (README.md).
 
 usage: crash.py [--wide] [--all-orders] [--leave-out-syncs]
-                [--queue-program FILE] [--scenario NAME]... [--seed N]
-                [--jobs N] FOLDER
+                [--queue-program FILE] [--control-program FILE]
+                [--scenario NAME]... [--seed N] [--jobs N] FOLDER
        crash.py --list
 
   --wide             more of everything; takes minutes
@@ -13,6 +13,8 @@ usage: crash.py [--wide] [--all-orders] [--leave-out-syncs]
   --leave-out-syncs  of what was recorded each sync is ignored in turn: each
                      must be missed (scenarios.SYNCS)
   --queue-program    instead of the installed qfront-queue
+  --control-program  instead of the installed qfrontctl, but for its repairs
+                     of what a power cut left
 
 SBIN names the folder of the programs; FOLDER, which must not be there, is for
 scratch. Prints a line for each scenario, and what is wrong; exits 1 if
@@ -20,6 +22,7 @@ anything is.
 """
 
 import argparse
+import collections
 import multiprocessing
 import os
 import random
@@ -31,6 +34,7 @@ import disk
 import judge
 import revive
 import scenarios
+from world import World, read
 
 SMALL = disk.Limits(k=3, full=256, sample=20), 12
 WIDE = disk.Limits(k=3, full=20000, sample=3000), 250
@@ -63,20 +67,39 @@ class Finding:
 def learn(known, fact, judged, world):
     """What is known after a fact."""
     word, *names = fact.split()
-    if word == "taken":
+    if word.isdigit():
+        told(known, judged, world, world.numbers[word], names)
+    elif word == "taken":
         known.taken.update(names)
     elif word == "give-up":
         known.given_up.update(names)
-    elif word == "release":
-        known.released.update(names)
+    elif word in ("hold", "release"):
+        known.place.update((name, judge.EITHER) for name in names)
     elif word == "recorded":
         known.recorded.update(known.served)
+    elif word == "repaired":
+        known.broken = False
     elif word == "served":
-        head, _, message = scenarios.read(names[0]).partition(b"\n\n")
+        head, _, message = read(names[0]).partition(b"\n\n")
         mail = judged.whole(message)
         if mail is None:
             raise RuntimeError("a damaged message was delivered: " + names[0])
         known.served.update((mail.name, r) for r in head.split(b"\n")[1:])
+
+
+def told(known, judged, world, name, words):
+    """What qfrontctl says of a message when it is done."""
+    if words[0] in ("held", "released"):
+        known.place[name] = judge.HELD if words[0] == "held" else judge.FREE
+    elif words[0] == "deleted":
+        known.deleted.add(name)
+    elif words[0] == "due":
+        known.due[name] = world.changed_at
+    elif words[0] == "queued": # again; its bounce tells of what was before
+        known.retried.add(name)
+        known.taken -= judged.bounce_of.get(name, set())
+    else:
+        raise RuntimeError("%s: %s" % (name, " ".join(words)))
 
 
 class Check:
@@ -86,21 +109,19 @@ class Check:
         self.world, self.limits, self.seed = world, limits, seed
         self.in_order = in_order # what reordered names leave does not count
         self.log = world.recorder.log
-        self.judged = judge.Judge(world.mails())
+        self.judged = judge.Judge(world.mails(), world.evidence)
 
     def known_at(self):
         """At each cut."""
-        known = judge.Known()
-        known.taken.update(self.world.at_first)
-        known.served.update(self.world.served_at_first)
+        known = self.world.at_first.copy()
         yield known
         for step in self.log.steps:
             if isinstance(step, disk.Fact):
                 learn(known, step.what, self.judged, self.world)
             yield known
 
-    def run(self, without=None):
-        """Sets built, checked, remains, findings, interesting. Without a sync
+    def run(self, without=()):
+        """Sets built, checked, remains, findings, interesting. Without syncs
         only what is new is looked at, up to the first finding."""
         self.built = self.checked = self.remains = self.wrong = 0
         self.not_counted = 0
@@ -109,7 +130,7 @@ class Check:
         self.log.set_syncs(without)
         for self.built, tree in disk.disks(
                 self.log, self.limits, self.seed,
-                without.at + 1 if without else 0):
+                min((s.at + 1 for s in without), default=0)):
             while at < tree.cut:
                 known, at = next(at_cut), at + 1
             complaints, delivery = self.judged.judge(tree.files, known,
@@ -124,7 +145,7 @@ class Check:
                 if without:
                     return
             else:
-                self.interest(tree, delivery)
+                self.interest(tree, delivery, known)
 
     def keep(self, finding):
         """Of each kind the one that misses least."""
@@ -134,20 +155,23 @@ class Check:
         if kind not in self.findings or size < self.findings[kind][0]:
             self.findings[kind] = size, finding
 
-    def interest(self, tree, delivery):
+    def interest(self, tree, delivery, known):
         """One of each kind that a sender has to do with."""
         kind = (frozenset(tree.files),
                 tuple(sorted((m.name, r) for m, r in delivery.due)),
-                tuple(sorted(m.name for m, _ in delivery.failed)))
-        self.interesting.setdefault(kind, (tree, delivery))
+                tuple(sorted(m.name for m, _ in delivery.failed)),
+                known.broken)
+        if kind not in self.interesting:
+            self.interesting[kind] = tree, delivery, known.copy()
 
     def revive(self, count, reviver):
         """Runs the sender on some; texts of what is wrong."""
         some = list(self.interesting.values())
         random.Random(self.seed).shuffle(some)
         self.revived = some[:count]
-        for tree, delivery in self.revived:
-            wrong = reviver.run(tree, delivery, self.judged)
+        for tree, delivery, known in self.revived:
+            wrong = reviver.run(tree.folders(self.log), tree, delivery,
+                                self.judged, known)
             if wrong:
                 self.wrong += 1
                 self.keep(Finding(tree, wrong))
@@ -162,8 +186,8 @@ class Check:
 
 
 def record(name, options):
-    world = scenarios.World(os.path.join(options.folder, name),
-                            options.sbin, options.queue_program)
+    world = World(os.path.join(options.folder, name), options.sbin,
+                  options.queue_program, options.control_program)
     scenarios.WIDE[name](world)
     world.recorder.check()
     return world
@@ -196,25 +220,39 @@ def try_scenario(task):
             check.checked, log.count_ops(), check.built)
 
 
+def name_syncs(syncs):
+    """(name, sync): without numbers, but for which one of its kind it is."""
+    seen = collections.Counter()
+    for sync in syncs:
+        name = re.sub(r"\d+", "N", sync.text.split(" ", 1)[1])
+        seen[name] += 1
+        yield "%s #%d" % (name, seen[name]), sync
+
+
 def try_syncs(task):
-    """The same without one sync after the other."""
+    """The same without one sync after the other, and without all that are
+    spared."""
     name, options = task
     world = record(name, options)
     check = Check(world, (WIDE if options.wide else SMALL)[0], options.seed)
-    lines, good, checked, built = [], True, 0, 0
-    for sync in check.log.syncs():
-        check.run(without=sync)
+    lines, good, checked, built, spared = [], True, 0, 0, []
+    tries = [(what, [sync]) for what, sync in name_syncs(check.log.syncs())]
+    if name in scenarios.TOGETHER:
+        tries.append(("all of these", spared))
+    for what, syncs in tries:
+        check.run(without=syncs)
         checked, built = checked + check.checked, built + check.built
-        spared = re.search(scenarios.SYNCS[name], sync.text)
-        good = good and (check.wrong > 0 or spared)
-        lines.append("%s: without %s: %s" % (
-            name, sync.text, "caught" if check.wrong else
-            "not missed, nor is it needed here" if spared else
-            "NOT MISSED"))
+        if check.wrong:
+            text = "caught"
+        elif re.search(scenarios.SYNCS[name], what):
+            spared += syncs
+            text = "not missed, nor is it needed here"
+        else:
+            text, good = "NOT MISSED", False
+        lines.append("%s: without %s: %s" % (name, what, text))
         for _, finding in check.findings.values():
             lines.append("    " + "; ".join(finding.complaints))
-    return ("\n".join(lines), bool(good), checked, check.log.count_ops(),
-            built)
+    return ("\n".join(lines), good, checked, check.log.count_ops(), built)
 
 
 def arguments():
@@ -224,6 +262,7 @@ def arguments():
     parser.add_argument("--all-orders", action="store_true")
     parser.add_argument("--leave-out-syncs", action="store_true")
     parser.add_argument("--queue-program")
+    parser.add_argument("--control-program")
     parser.add_argument("--scenario", action="append",
                         choices=scenarios.WIDE)
     parser.add_argument("--seed", type=int, default=1)

@@ -144,12 +144,20 @@ class File:
 class Disk:
     """A tree that may be found: path -> File, and how it came about."""
 
-    __slots__ = ("files", "cut", "choice", "ordered")
+    __slots__ = ("files", "cut", "choice", "ordered", "names")
 
     def missing(self, log):
         """The operations that are not there, or not whole."""
         return [(log.steps[at], variant) for at, variant in
                 sorted(self.choice.items()) if variant != 1]
+
+    def folders(self, log):
+        """Below the top, without the slash at the end."""
+        cut, made = log.cut(self.cut), set(self.names.values())
+        return {cut.path_of(inode, self.names)[:-1] for inode in log.inodes
+                if inode.folder and inode.path and
+                (inode.cell is None or inode.ident in made) and
+                cut.path_of(inode, self.names)}
 
 
 class Log:
@@ -192,11 +200,11 @@ class Log:
     def count_ops(self):
         return sum(isinstance(s, Op) for s in self.steps)
 
-    def set_syncs(self, left_out=None):
+    def set_syncs(self, left_out=()):
         """From which step on each operation is kept."""
         self.kept_at = {}
         for sync in self.syncs():
-            if sync is not left_out:
+            if sync not in left_out:
                 for op in sync.covers:
                     self.kept_at.setdefault(op.at, sync.at)
 
@@ -238,7 +246,7 @@ class Cut:
         """choice: at of an open operation -> variant; none: left out."""
         d = Disk()
         d.cut, d.choice, d.ordered = self.at, choice, ordered
-        names = dict(self.base)
+        names = d.names = dict(self.base)
         for op, cells in self.later:
             if choice[op.at]:
                 for cell, inode in cells:

@@ -1,7 +1,10 @@
 """Says what is wrong with a queue, from its files and from what was known when
 the power went. Written from doc/queue-states.md, not from the code."""
 
+import copy
 import re
+
+import repair
 
 SPLIT = 23
 RECEIVED = re.compile(rb"Received: \(qmail \d+ invoked by [^\n]*\); [^\n]+")
@@ -28,16 +31,33 @@ class Mail:
         self.token = found[1] if found else None
 
 
+# Where a mail may be: held, on its way to a server, or either.
+HELD, FREE, EITHER = "held", "free", "either"
+
+
 class Known:
     """What somebody knows. taken: those whose client saw exit code 0.
-    served: (mail, recipient) that a server has taken over. given_up: those
-    that a person, or a limit, may delete now. released: those that may be
-    queued now. recorded: those of served that the sender wrote down before
-    it ended."""
+    served: (mail, recipient) that a server has taken over. recorded: those
+    of served that the sender wrote down before it ended. given_up: those that
+    a person, or a limit, may delete now. deleted: those of which he was told
+    that they are gone. retried: those that failed and are queued again.
+    place: of those that a person holds or releases. due: those that are to be
+    tried now, and what time it was. broken: the queue was copied, and is not
+    repaired."""
 
     def __init__(self):
         self.taken, self.served, self.recorded = set(), set(), set()
-        self.given_up, self.released = set(), set()
+        self.given_up, self.deleted, self.retried = set(), set(), set()
+        self.place, self.due, self.broken = {}, {}, False
+
+    def copy(self):
+        other = copy.copy(self)
+        other.__dict__.update((name, copy.copy(value))
+                              for name, value in self.__dict__.items())
+        return other
+
+    def place_of(self, mail):
+        return self.place.get(mail.name, HELD if mail.held else FREE)
 
 
 class Message:
@@ -54,22 +74,29 @@ class Found:
     """What is in the queue of one mail."""
 
     def __init__(self):
-        self.pending, self.noted, self.held = set(), set(), False
+        self.pending, self.noted = set(), set()
 
 
 class Delivery:
     """What a sender must do now: (mail, recipient) for each queued copy, and
-    for each one with notes the mail and who failed."""
+    for each one with notes the mail and who failed. later: the same, once
+    what is held is released."""
 
-    def __init__(self):
-        self.due, self.failed, self.remains = [], [], 0
+    def __init__(self, later=True):
+        self.due, self.failed, self.remains, self.held = [], [], 0, []
+        self.later = Delivery(False) if later else None
+
+    def add(self, mail, pending, noted):
+        self.due += [(mail, r) for r in pending]
+        if noted:
+            self.failed.append((mail, set(noted)))
 
 
 def sort_files(files):
     found, wrong = {}, []
     for path in files:
-        if path.startswith("lock/") or path.startswith("pid/") or \
-                path.startswith("failed/.new."):
+        if path.startswith(("lock/", "pid/", "lost/", "failed/.new.")) or \
+                repair.LITTER.fullmatch(path):
             continue
         match = NAME.fullmatch(path)
         if not match:
@@ -85,10 +112,11 @@ def sort_files(files):
 
 
 class Judge:
-    """mails: all that there are, by what they are called."""
+    """mails: all that there are, by what they are called. evidence: bytes
+    that must be in some file."""
 
-    def __init__(self, mails):
-        self.mails = mails
+    def __init__(self, mails, evidence=()):
+        self.mails, self.evidence = mails, evidence
         self.by_body = {m.body: m for m in mails.values()}
         self.bounce_of = {}
         for m in mails.values():
@@ -107,9 +135,18 @@ class Judge:
     def judge(self, files, known, ordered):
         """(complaints, Delivery). ordered: names come and go in order, so
         there are no remains of messages that are gone."""
-        self.files, self.known, self.ordered = files, known, ordered
-        self.wrong, self.found, self.delivery = [], {}, Delivery()
+        self.known, self.ordered = known, ordered
+        self.found, self.delivery = {}, Delivery()
+        lost = [data for data in self.evidence
+                if all(f.data != data for f in files.values())]
+        unfinished = []
+        if known.broken:
+            files, unfinished = repair.finished(files)
+        elif "lock/fixing" in files:
+            unfinished = ["no sender starts after the repair"]
         messages, self.wrong = sort_files(files)
+        self.wrong += unfinished + ["nothing holds %r any more" % data
+                                    for data in lost]
         for number, message in sorted(messages.items()):
             if message.get("todo") or message.get("info"):
                 self.queued(number, message)
@@ -161,7 +198,7 @@ class Judge:
                 return
             sender, pending, done, noted = *read, [], []
         else:
-            read = self.read_state(number, m)
+            read = self.read_state("info", number, m)
             if read is None:
                 return
             sender, pending, done, noted = read
@@ -173,12 +210,24 @@ class Judge:
         if mail is None:
             return
         self.compare(what, mail, sender, pending, done, bool(todo))
+        self.attributes(number, m, mail, m.get("mess"))
+        if self.known.place_of(mail) == HELD:
+            self.wrong.append("%s: %s is queued, nobody released it" % (
+                what, mail.name))
+        when = m.get("remote").time if m.get("remote") else None
+        if mail.name in self.known.due and when and len(when) == 2 and \
+                when[0] > self.known.due[mail.name]:
+            self.wrong.append("%s: %s is not due" % (what, mail.name))
+        self.keep(what, mail, pending, noted)
+        self.delivery.add(mail, pending, noted)
+
+    def keep(self, what, mail, pending, noted):
+        """A copy that is queued or held."""
         if not set(noted) <= set(mail.rcpts):
             self.wrong.append("%s: %s has notes of another message: %r" % (
                 what, mail.name, noted))
-        self.attributes(number, m, mail, m.get("mess"))
-        if mail.held and mail.name not in self.known.released:
-            self.wrong.append("%s: %s is queued, nobody released it" % (
+        if mail.name in self.known.deleted:
+            self.wrong.append("%s: %s is deleted and comes back" % (
                 what, mail.name))
         for rcpt in pending:
             if (mail.name, rcpt) in self.known.recorded and \
@@ -188,9 +237,6 @@ class Judge:
         found = self.found.setdefault(mail.name, Found())
         found.pending.update(pending)
         found.noted.update(noted)
-        self.delivery.due += [(mail, r) for r in pending]
-        if noted:
-            self.delivery.failed.append((mail, set(noted)))
 
     def compare(self, what, mail, sender, pending, done, fresh):
         if sender != mail.sender:
@@ -211,11 +257,12 @@ class Judge:
             return None
         return match[1], [r[1:] for r in match[2].split(b"\0")[:-1]]
 
-    def read_state(self, number, m):
-        match = INFO.fullmatch(m.get("info").data)
+    def read_state(self, where, number, m):
+        """where: info, or hold of a message that was tried before."""
+        match = INFO.fullmatch(m.get(where).data)
         if not match:
-            self.wrong.append("info/%s is damaged: %s" % (
-                number, brief(m.get("info").data)))
+            self.wrong.append("%s/%s is damaged: %s" % (
+                where, number, brief(m.get(where).data)))
             return None
         pending, done = [], []
         for place in "local", "remote":
@@ -239,37 +286,51 @@ class Judge:
             first, *there = file.data.split(b"\n")
             birth = b"birth=%d.%09d" % message.time \
                 if message.time and len(message.time) == 2 else None
-            if first != birth and message.time is not None:
+            if first != birth and message.time is not None and \
+                    not self.known.broken:
                 there = []
             elif there and there.pop() != b"":
                 there.append(b"(cut)")
-        if there != mail.attrs and (self.ordered or
-                                    not self.done_with(mail)):
+        want = mail.attrs
+        if mail.name in self.known.place: # a person gives another reason
+            if self.known.place_of(mail) == HELD and \
+                    not any(a.startswith(b"HOLD=") for a in there):
+                self.wrong.append("%s: %s is held for no reason" % (
+                    number, mail.name))
+            there, want = without_reason(there), without_reason(want)
+        if there != want and (self.ordered or not self.done_with(mail)):
             self.wrong.append("%s: the attributes of %s are %r, not %r" % (
-                number, mail.name, there, mail.attrs))
+                number, mail.name, there, want))
 
     def held(self, number, m):
         what = "hold/%s" % number
-        read = self.read_todo(m.get("hold").data)
+        fresh = not m.get("hold").data.startswith(b"F")
+        if fresh:
+            read = self.read_todo(m.get("hold").data)
+            if read is None:
+                self.wrong.append("%s is damaged: %s" % (
+                    what, brief(m.get("hold").data)))
+        else:
+            read = self.read_state("hold", number, m)
         if read is None:
-            self.wrong.append("%s is damaged: %s" % (
-                what, brief(m.get("hold").data)))
             return
-        sender, rcpts = read
+        sender, pending, done, noted = (*read, [], []) if fresh else read
         if m.get("todo") or m.get("info"):
             self.wrong.append("%s is held and queued" % number)
         if not m.get("held"):
-            self.remains(what, sender, set(rcpts))
+            self.remains(what, sender, set(pending + done))
             return
         mail = self.message(number, m.get("held"), what)
         if mail is None:
             return
-        self.compare(what, mail, sender, rcpts, [], True)
+        self.compare(what, mail, sender, pending, done, fresh)
         self.attributes(number, m, mail, m.get("held"))
-        if not mail.held:
+        if self.known.place_of(mail) == FREE:
             self.wrong.append("%s: %s was not to be held" % (
                 what, mail.name))
-        self.found.setdefault(mail.name, Found()).held = True
+        self.keep(what, mail, pending, noted)
+        self.delivery.held.append(number)
+        self.delivery.later.add(mail, pending, noted)
 
     def failed_files(self, messages):
         """mail -> who failed, of what is kept whole."""
@@ -286,18 +347,22 @@ class Judge:
                 self.wrong.append("failed/%s is damaged: %s" % (
                     number, brief(file.data)))
                 continue
+            if mail.name in self.known.deleted | self.known.retried:
+                self.wrong.append("failed/%s: %s is to be gone there" % (
+                    number, mail.name))
             kept.setdefault(mail.name, set()).update(rcpts)
         return kept
 
     def account(self, mail, failed):
         """Nobody is forgotten of a mail that was taken."""
-        found = self.found.get(mail.name, Found())
-        if found.held or mail.name in self.known.given_up:
+        found = self.found.get(mail.name)
+        if found is None and mail.name in self.known.given_up:
             return
-        if mail.held and mail.name not in self.known.released:
+        if found is None and self.known.place_of(mail) == HELD:
             self.wrong.append("%s was taken to be held and is not there" %
                               mail.name)
             return
+        found = found or Found()
         for rcpt in mail.rcpts:
             if rcpt in found.pending or rcpt in found.noted or \
                     (mail.name, rcpt) in self.known.served or \
@@ -305,6 +370,11 @@ class Judge:
                 continue
             self.wrong.append("%s was taken; its recipient %s is lost" % (
                 mail.name, rcpt.decode()))
+
+
+def without_reason(attrs):
+    return [a for a in attrs
+            if not a.startswith((b"HOLD=", b"STAGE=", b"CATEGORY="))]
 
 
 def brief(data):

@@ -1,6 +1,7 @@
 /*
- * Linked into a qfront-queue that is broken on purpose: it leaves out every
- * sync of a file and only does those of folders. The crash tests must catch it.
+ * Linked into a qfront-queue and a qfrontctl that are broken on purpose: they
+ * leave out every sync of a file and of a file system, and only do those of
+ * folders. The crash tests must catch them.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
+int __wrap_syncfs(int fd);
 
 int __wrap_fsync(int fd)
 {
@@ -21,4 +23,10 @@ int __wrap_fsync(int fd)
 int __wrap_fdatasync(int fd)
 {
 	return __wrap_fsync(fd);
+}
+
+int __wrap_syncfs(int fd)
+{
+	(void)fd;
+	return 0;
 }

@@ -14,6 +14,11 @@ setup() {
 	clean_environment
 	export SBIN
 	BROKEN=$QF_BUILDDIR/tests/crash
+	RUNS=$(mktemp -d -p "$(fast_folder)" qfront-crash.XXXXXX)
+}
+
+teardown() {
+	rm -rf "${RUNS-}"
 }
 
 # crash ARGUMENT...: its output is in the file out.
@@ -22,7 +27,7 @@ crash() {
 
 	cd "$BATS_TEST_TMPDIR" || return
 	"$PYTHON" -B "$QF_SRCDIR/tests/crash/crash.py" "$@" \
-		"$BATS_TEST_TMPDIR/runs" >out 2>&1 3>&- || rc=$?
+		"$RUNS/runs" >out 2>&1 3>&- || rc=$?
 	cat out
 	return "$rc"
 }
@@ -42,7 +47,7 @@ caught() {
 	crash
 }
 
-@test "each sync of a message on its way in is missed when it is left out" {
+@test "each sync is missed when it is left out" {
 	crash --leave-out-syncs
 }
 
@@ -65,4 +70,13 @@ caught() {
 	if grep -q 'was taken' out; then
 		return 1
 	fi
+}
+
+@test "a hold and a repair that do not sync what they write are caught" {
+	status=0
+	crash --control-program "$BROKEN/unsynced-control" --scenario hold \
+		--scenario fix-circle-held || status=$?
+	caught '^hold: WRONG: .*the attributes of a are' \
+		'^fix-circle-held: WRONG: .*the attributes of b are' \
+		'^fix-circle-held: WRONG: no sender starts after the repair'
 }

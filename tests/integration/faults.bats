@@ -25,16 +25,6 @@ teardown() {
 	rm -rf "${RUNS-}"
 }
 
-# What a sync does is not seen here, only that it is called: in memory the
-# thousands of runs take seconds.
-fast_folder() {
-	if [[ -d /dev/shm && -w /dev/shm ]]; then
-		echo /dev/shm
-	else
-		echo "$BATS_TEST_TMPDIR"
-	fi
-}
-
 # points ARGUMENT...: tries them all.
 points() {
 	"$PYTHON" -B "$TESTLIB/faults.py" "$@" "$RUNS" 3>&-
