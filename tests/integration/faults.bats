@@ -172,6 +172,49 @@ make_held() {
 		--skip "$ABOVE,close,faccess,fcntl,fstat"
 }
 
+# A module that serves a at the first attempt and b at the second.
+make_tried() {
+	make_sender
+	module stub <<-'END'
+		#!/bin/sh
+		read -r sender <&3
+		read -r one <&3
+		read -r other <&3
+		[ -z "$other" ] || exit 17
+		if [ "$one" = b ] && ! [ -e "$RECORD/later" ]; then
+			: >"$RECORD/later"
+			exit 16
+		fi
+		echo "$one" >>"$RECORD/rcpts"
+	END
+}
+
+@test "hold: what became of recipients stays so" {
+	make_tried
+	SERVED='a b' REFUSED='' points hold-tried \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+@test "delete: what is queued and was tried stays queued, or is gone" {
+	make_tried
+	SERVED=a REFUSED='' points delete-tried \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+@test "failed retry: what failed stays kept, or is queued" {
+	make_sender
+	module stub <<-'END'
+		#!/bin/sh
+		[ -e "$RECORD/again" ] || exit 35
+		read -r sender <&3
+		while read -r rcpt <&3 && [ -n "$rcpt" ]; do
+			echo "$rcpt" >>"$RECORD/rcpts"
+		done
+	END
+	SERVED='a b' REFUSED='' points failed-retry \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
 @test "fix: a repair that fails or is cut off is ended by the next one" {
 	make_held
 	sed -i 's/HOLD=why\x00//' e

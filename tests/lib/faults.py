@@ -2,8 +2,8 @@
 """Runs a program again and again, each time with another call to the C library
 failing (tests/lib/fault.c), and looks at what is left.
 
-usage: faults.py intake|split|groups|send|release|delete|hold|
-                 fix|smtp
+usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
+                 delete-tried|failed-retry|fix|smtp
                  [--no-tmpfile] [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
                  DIRECTORY
 
@@ -21,6 +21,10 @@ usage: faults.py intake|split|groups|send|release|delete|hold|
   delete  the same for its deletion: it is held, whole, or gone.
   hold    qfrontctl holds a queued message: whatever happens it is held or
           queued, whole, and in the end it is released and delivered.
+  hold-tried, delete-tried  the same for a queued message of which one
+          recipient is served and one waits.
+  failed-retry  qfrontctl queues again what has failed: whatever happens it is
+          kept or queued, and in the end it is delivered.
   fix     qfrontctl repairs the copy of a queue: whatever happens a second
           repair ends it, and the message is delivered with its attributes.
   send    qfront-send delivers to two recipients: after a run without faults
@@ -47,7 +51,8 @@ import sys
 
 from faults_base import Hangs, become_reaper, read_file
 from faults_intake import Groups, Intake
-from faults_send import Delete, Fix, Hold, Release, Send, Smtp
+from faults_send import Delete, DeleteTried, FailedRetry, Fix, Hold, \
+    HoldTried, Release, Send, Smtp
 from faults_split import Split
 
 # How calls fail. What is not worth an exit code of its own fails with one
@@ -105,7 +110,8 @@ SPARSE = 32
 
 SCENARIOS = {"intake": Intake, "split": Split, "groups": Groups, "send": Send,
              "release": Release, "delete": Delete, "hold": Hold,
-             "fix": Fix, "smtp": Smtp}
+             "hold-tried": HoldTried, "delete-tried": DeleteTried,
+             "failed-retry": FailedRetry, "fix": Fix, "smtp": Smtp}
 # Of each process that tries points.
 options = lane = world = None
 

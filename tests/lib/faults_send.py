@@ -213,6 +213,72 @@ class Hold(Queued):
         return self.end(call, code)
 
 
+class Tried(Queued):
+    """After one attempt, in which one recipient was served and one waits."""
+
+    def attempt(self, env):
+        super().attempt({})
+        return self.change(env)
+
+    def change(self, env):
+        """The first one, of attempt(), is the sender's."""
+        if "todo/" + self.ident in self.queue.files():
+            return self.send({}, self.log)
+        return self.act(env)
+
+    def is_queued(self):
+        return "info/%d/%s" % (int(self.ident) % 23, self.ident) in \
+            self.queue.files()
+
+
+class HoldTried(Tried, Hold):
+    def act(self, env):
+        return Hold.change(self, env)
+
+
+class DeleteTried(Tried):
+    """SERVED is the one that was served."""
+
+    def act(self, env):
+        return self.control(env, "queue", "delete", self.ident)
+
+    def judge(self, call, how, code):
+        if how in HARMLESS + ("none",) and code != 0:
+            return "exit code %d, though %s is harmless" % (code, how)
+        if code == 0 and self.is_queued():
+            return "exit code 0, and it is still queued"
+        if self.is_queued() and self.change({}) != 0:
+            return "it can not be deleted any more"
+        return self.end(call, code)
+
+
+class FailedRetry(Queued):
+    """All recipients are refused at first, and served when it is tried
+    again."""
+
+    def change(self, env):
+        if self.queue.files("todo"):
+            self.send({}, self.log)
+            write_file(self.record + "/again", b"")
+            for name in os.listdir(self.record):
+                if name.endswith((".message", ".envelope")):
+                    os.unlink(os.path.join(self.record, name))
+        return self.control(env, "queue", "failed", "retry", self.ident)
+
+    def judge(self, call, how, code):
+        if how in HARMLESS + ("none",) and code != 0:
+            return "exit code %d, though %s is harmless" % (code, how)
+        kept = "failed/" + self.ident in self.queue.files()
+        if code == 0 and kept:
+            return "exit code 0, and it is still kept"
+        if not kept and not self.queue.files("todo"):
+            return "it is neither kept nor queued"
+        if kept and self.control({}, "queue", "failed", "retry",
+                                 self.ident) != 0:
+            return "it can not be tried again any more"
+        return self.end(call, code)
+
+
 class Fix(Queued):
     """As for Send, with no refusal; ENVELOPE has the attribute ROUTE, and
     there are no other ways."""
