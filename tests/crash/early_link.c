@@ -4,7 +4,8 @@
  * exits nothing is missing; only what a power cut in between leaves is wrong.
  * The crash tests must catch it.
  */
-#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,10 +13,10 @@ enum {
 	LATER_MAX = 1024
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Nothing may be locked where syncs are made (lib/base/syncs.c). */
 static int later[LATER_MAX]; /* descriptors that wait for their sync */
-static int nlater;
-static int named; /* the name is made: no sync waits any more */
+static atomic_int nlater;
+static atomic_bool named; /* the name is made: no sync waits any more */
 
 int __real_fsync(int fd);
 int __real_linkat(
@@ -27,15 +28,11 @@ int __wrap_linkat(
 
 int __wrap_fsync(int fd)
 {
-	int ret = 0;
+	int i;
 
-	pthread_mutex_lock(&lock);
-	if (named || nlater == LATER_MAX)
-		ret = __real_fsync(fd);
-	else if ((ret = dup(fd)) >= 0)
-		later[nlater++] = ret;
-	pthread_mutex_unlock(&lock);
-	return ret < 0 ? -1 : 0;
+	if (named || (i = nlater++) >= LATER_MAX)
+		return __real_fsync(fd);
+	return (later[i] = dup(fd)) < 0 ? -1 : 0;
 }
 
 int __wrap_fdatasync(int fd)
@@ -49,12 +46,11 @@ int __wrap_linkat(int from, const char *old, int to, const char *new, int flags)
 
 	if (ret < 0 || strncmp(new, "todo/", 5) != 0)
 		return ret;
-	pthread_mutex_lock(&lock);
-	named = 1;
-	while (ret == 0 && nlater > 0) {
-		ret = __real_fsync(later[--nlater]);
-		close(later[nlater]);
+	named = true;
+	for (int i = 0; ret == 0 && i < nlater && i < LATER_MAX; i++) {
+		ret = __real_fsync(later[i]);
+		close(later[i]);
 	}
-	pthread_mutex_unlock(&lock);
+	nlater = 0;
 	return ret;
 }

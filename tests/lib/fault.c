@@ -595,7 +595,12 @@ PLAIN(FSTATAT, int, -1, fstatat64,
     (int d, const char *p, struct stat64 *s, int f), (d, p, s, f))
 PLAIN(FSTATVFS, int, -1, fstatvfs, (int fd, struct statvfs *s), (fd, s))
 PLAIN(FSTATVFS, int, -1, fstatvfs64, (int fd, struct statvfs64 *s), (fd, s))
-PLAIN(FSYNC, int, -1, fsync, (int fd), (fd))
+/* Called where nothing may be locked (lib/base/syncs.c), so not by dlsym(). */
+int fsync(int fd)
+{
+	return fails(FSYNC) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
 PLAIN(FSYNC, int, -1, syncfs, (int fd), (fd))
 PLAIN(FTRUNCATE, int, -1, ftruncate, (int fd, off_t n), (fd, n))
 PLAIN(FTRUNCATE, int, -1, ftruncate64, (int fd, off64_t n), (fd, n))
