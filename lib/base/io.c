@@ -103,11 +103,14 @@ void qf_open_std(void)
 int qf_find_closed(int first, size_t n)
 {
 	struct pollfd *p = qf_alloc(n * sizeof *p);
-	int closed = -1;
+	int closed = -1, rc;
 
 	for (size_t i = 0; i < n; i++)
 		p[i].fd = first + (int)i;
-	if (poll(p, (nfds_t)n, 0) < 0)
+	do
+		rc = poll(p, (nfds_t)n, 0);
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0)
 		closed = first;
 	for (size_t i = n; i > 0; i--) {
 		if (p[i - 1].revents & POLLNVAL)

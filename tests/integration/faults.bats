@@ -201,7 +201,26 @@ make_tried() {
 		--skip "$ABOVE,close,faccess,fcntl,fstat"
 }
 
-@test "failed retry: what failed stays kept, or is queued" {
+@test "release: what is held and was tried stays held, or is delivered" {
+	make_tried
+	SERVED='a b' REFUSED='' points release-tried \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+@test "delete: what is held and was tried stays held, or is gone" {
+	make_tried
+	SERVED=a REFUSED='' points delete-held-tried \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+@test "retry: what waits goes on waiting, or is tried at once" {
+	make_tried
+	SERVED='a b' REFUSED='' points retry \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+# A module that refuses everybody at the first attempt.
+make_failed() {
 	make_sender
 	module stub <<-'END'
 		#!/bin/sh
@@ -211,7 +230,17 @@ make_tried() {
 			echo "$rcpt" >>"$RECORD/rcpts"
 		done
 	END
+}
+
+@test "failed retry: what failed stays kept, or is queued" {
+	make_failed
 	SERVED='a b' REFUSED='' points failed-retry \
+		--skip "$ABOVE,close,faccess,fcntl,fstat"
+}
+
+@test "failed delete: what failed stays kept, or is gone" {
+	make_failed
+	SERVED='' REFUSED='' points failed-delete \
 		--skip "$ABOVE,close,faccess,fcntl,fstat"
 }
 

@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -641,6 +642,23 @@ PLAIN(UNLINK, int, -1, unlink, (const char *p), (p))
 PLAIN(UNLINK, int, -1, unlinkat, (int d, const char *p, int f), (d, p, f))
 
 /* Its error is what it returns. */
+/* As our programs call it, with all that it can be given. */
+int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
+{
+	pid_t *parent, *child;
+	va_list ap;
+	void *tls;
+
+	va_start(ap, arg);
+	parent = va_arg(ap, pid_t *);
+	tls = va_arg(ap, void *);
+	child = va_arg(ap, pid_t *);
+	va_end(ap);
+	if (fails(THREAD))
+		return -1;
+	return NEXT(clone)(run, stack, flags, arg, parent, tls, child);
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
     void *(*run)(void *), void *arg)
 {

@@ -3,7 +3,8 @@
 failing (tests/lib/fault.c), and looks at what is left.
 
 usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
-                 delete-tried|failed-retry|fix|smtp
+                 delete-tried|release-tried|delete-held-tried|retry|
+                 failed-retry|failed-delete|fix|smtp
                  [--no-tmpfile] [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
                  DIRECTORY
 
@@ -23,8 +24,11 @@ usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
           queued, whole, and in the end it is released and delivered.
   hold-tried, delete-tried  the same for a queued message of which one
           recipient is served and one waits.
+  release-tried, delete-held-tried  the same for one that was then held.
+  retry   qfrontctl lets such a message be tried at once: it stays queued.
   failed-retry  qfrontctl queues again what has failed: whatever happens it is
           kept or queued, and in the end it is delivered.
+  failed-delete  the same for its deletion: it is kept, or gone.
   fix     qfrontctl repairs the copy of a queue: whatever happens a second
           repair ends it, and the message is delivered with its attributes.
   send    qfront-send delivers to two recipients: after a run without faults
@@ -51,8 +55,8 @@ import sys
 
 from faults_base import Hangs, become_reaper, read_file
 from faults_intake import Groups, Intake
-from faults_send import Delete, DeleteTried, FailedRetry, Fix, Hold, \
-    HoldTried, Release, Send, Smtp
+from faults_send import Delete, DeleteHeldTried, DeleteTried, FailedDelete, \
+    FailedRetry, Fix, Hold, HoldTried, Release, ReleaseTried, Retry, Send, Smtp
 from faults_split import Split
 
 # How calls fail. What is not worth an exit code of its own fails with one
@@ -111,7 +115,10 @@ SPARSE = 32
 SCENARIOS = {"intake": Intake, "split": Split, "groups": Groups, "send": Send,
              "release": Release, "delete": Delete, "hold": Hold,
              "hold-tried": HoldTried, "delete-tried": DeleteTried,
-             "failed-retry": FailedRetry, "fix": Fix, "smtp": Smtp}
+             "release-tried": ReleaseTried,
+             "delete-held-tried": DeleteHeldTried, "retry": Retry,
+             "failed-retry": FailedRetry, "failed-delete": FailedDelete,
+             "fix": Fix, "smtp": Smtp}
 # Of each process that tries points.
 options = lane = world = None
 

@@ -252,9 +252,51 @@ class DeleteTried(Tried):
         return self.end(call, code)
 
 
+class Retry(Tried):
+    """SERVED is both of them."""
+
+    def act(self, env):
+        return self.control(env, "queue", "retry", self.ident)
+
+    def judge(self, call, how, code):
+        if how in HARMLESS + ("none",) and code != 0:
+            return "exit code %d, though %s is harmless" % (code, how)
+        if not self.is_queued():
+            return "it is not queued any more"
+        if code != 0 and self.change({}) != 0:
+            return "it can not be tried at once any more"
+        return self.end(call, code)
+
+
+class ReleaseTried(Tried):
+    """It was held after that attempt."""
+
+    command = "release"
+
+    def act(self, env):
+        if self.is_queued() and \
+                self.control({}, "queue", "hold", self.ident) != 0:
+            raise RuntimeError("qfrontctl does not hold it")
+        return self.control(env, "queue", self.command, self.ident)
+
+    def judge(self, call, how, code):
+        return Release.judge(self, call, how, code)
+
+
+class DeleteHeldTried(ReleaseTried):
+    """The same; SERVED is the one that was served."""
+
+    command = "delete"
+
+    def judge(self, call, how, code):
+        return Delete.judge(self, call, how, code)
+
+
 class FailedRetry(Queued):
     """All recipients are refused at first, and served when it is tried
     again."""
+
+    action = "retry"
 
     def change(self, env):
         if self.queue.files("todo"):
@@ -263,7 +305,10 @@ class FailedRetry(Queued):
             for name in os.listdir(self.record):
                 if name.endswith((".message", ".envelope")):
                     os.unlink(os.path.join(self.record, name))
-        return self.control(env, "queue", "failed", "retry", self.ident)
+        return self.act(env)
+
+    def act(self, env):
+        return self.control(env, "queue", "failed", self.action, self.ident)
 
     def judge(self, call, how, code):
         if how in HARMLESS + ("none",) and code != 0:
@@ -271,12 +316,18 @@ class FailedRetry(Queued):
         kept = "failed/" + self.ident in self.queue.files()
         if code == 0 and kept:
             return "exit code 0, and it is still kept"
-        if not kept and not self.queue.files("todo"):
+        if self.action == "retry" and not kept and \
+                not self.queue.files("todo"):
             return "it is neither kept nor queued"
-        if kept and self.control({}, "queue", "failed", "retry",
-                                 self.ident) != 0:
-            return "it can not be tried again any more"
+        if kept and self.act({}) != 0:
+            return "there is no second %s" % self.action
         return self.end(call, code)
+
+
+class FailedDelete(FailedRetry):
+    """The same; SERVED must be empty."""
+
+    action = "delete"
 
 
 class Fix(Queued):
