@@ -11,10 +11,16 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 void __wrap_free(void *p);
 
+enum {
+	MOST = 1 << 20 /* bytes of one piece that this C library gives */
+};
+
 static int later; /* pieces of the C library */
 
 void *__real_malloc(size_t n)
 {
+	if (n > MOST)
+		return NULL;
 	later++;
 	return malloc(n);
 }
