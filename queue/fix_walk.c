@@ -13,20 +13,6 @@
 #include "lib/base/strv.h"
 #include "queue/fix_internal.h"
 
-static const char *const tops[QF_SD_NPLACES] = {
-    [QF_SD_MESS] = "mess",
-    [QF_SD_INTD] = "intd",
-    [QF_SD_TODO] = "todo",
-    [QF_SD_INFO] = "info",
-    [QF_SD_LOCAL] = "local",
-    [QF_SD_REMOTE] = "remote",
-    [QF_SD_BOUNCE] = "bounce",
-    [QF_SD_ATTR] = "attr",
-    [QF_SD_FAILED] = "failed",
-    [QF_SD_HOLD] = "hold",
-    [QF_SD_HELD] = "hold",
-};
-
 static const char fix[] = ".fix", held[] = ".mess";
 
 /* The part of a name that is a number: how long it is. */
@@ -159,15 +145,15 @@ static int visit_split(struct qf_fx *fx, enum qf_sd_place place,
 {
 	struct qf_strv folders = {0};
 	char folder[QF_FX_PATH];
-	int rc = read_names(fx, tops[place], &folders, e);
+	int rc = read_names(fx, qf_sd_top(place), &folders, e);
 
 	for (size_t i = 0; i < folders.n && rc == 0; i++) {
 		unsigned long long n;
 
 		if (!qf_span_u64(qf_span(folders.v[i]), UINT32_MAX, &n))
 			continue;
-		snprintf(
-		    folder, sizeof folder, "%s/%s", tops[place], folders.v[i]);
+		snprintf(folder, sizeof folder, "%s/%s", qf_sd_top(place),
+		    folders.v[i]);
 		rc = visit_folder(
 		    fx, place, folder, (unsigned)n, visit, user, e);
 	}
@@ -180,5 +166,5 @@ int qf_fx_walk(struct qf_fx *fx, enum qf_sd_place place, qf_fx_visit visit,
 {
 	if (qf_sd_is_split(place))
 		return visit_split(fx, place, visit, user, e);
-	return visit_folder(fx, place, tops[place], 0, visit, user, e);
+	return visit_folder(fx, place, qf_sd_top(place), 0, visit, user, e);
 }

@@ -76,6 +76,11 @@ bool qf_sd_is_split(enum qf_sd_place place)
 	return places[place].split;
 }
 
+const char *qf_sd_top(enum qf_sd_place place)
+{
+	return places[place].name;
+}
+
 void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id)
 {
 	const char *name = places[place].name;
@@ -153,7 +158,7 @@ static int make_one(
 int qf_sd_make_folder(const struct qf_store *st, enum qf_sd_place place,
     const char *id, struct qf_err *e)
 {
-	const char *top = places[place].name;
+	const char *top = qf_sd_top(place);
 	char folder[QF_SD_PATH];
 	struct stat sb;
 	int rc;

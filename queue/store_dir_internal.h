@@ -85,6 +85,8 @@ void qf_sd_path(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
  * it. */
 bool qf_sd_is_failed_id(const char *s);
 bool qf_sd_is_split(enum qf_sd_place place);
+/* The folder of all of a place, split or not. */
+const char *qf_sd_top(enum qf_sd_place place);
 /* The folder that holds it. */
 void qf_sd_folder(char out[QF_SD_PATH], enum qf_sd_place place, const char *id);
 bool qf_sd_exists(

@@ -52,10 +52,8 @@ static int init(const char *dir, const struct qf_owner *owner)
 	struct qf_err e;
 
 	if (qf_layout_init(dir, owner->uid, owner->gid, &e) < 0 ||
-	    qf_layout_check(dir, &e) < 0) {
-		fprintf(stderr, "qfrontctl: %s\n", e.text);
-		return QF_TROUBLE;
-	}
+	    qf_layout_check(dir, &e) < 0)
+		return qf_mailcmd_trouble(&e);
 	printf("queue %s is ready (uid %ld, gid %ld)\n", dir, (long)owner->uid,
 	    (long)owner->gid);
 	return QF_DONE;

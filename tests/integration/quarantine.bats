@@ -50,13 +50,6 @@ quarantine() {
 	"$SBIN/qfrontctl" quarantine "$@"
 }
 
-# json PYTHON: what is printed of the JSON on standard input, which is `d`.
-json() {
-	"$PYTHON" -c "import json, sys
-d = json.load(sys.stdin)
-print($1)"
-}
-
 # The time since which it is held.
 set_age() {
 	touch -d "$2 seconds ago" "$QUEUEDIR/hold/$(($1 % 23))/$1"

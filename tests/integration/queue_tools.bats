@@ -20,13 +20,6 @@ queue() {
 	"$SBIN/qfrontctl" queue "$@"
 }
 
-# json PYTHON: what is printed of the JSON on standard input, which is `d`.
-json() {
-	"$PYTHON" -c "import json, sys
-d = json.load(sys.stdin)
-print($1)"
-}
-
 # A module that refuses fail@, delivers to done@ and defers all others.
 odd_module() {
 	control remotes 'mx odd'

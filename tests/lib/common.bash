@@ -212,3 +212,10 @@ fast_folder() {
 		echo "$BATS_TEST_TMPDIR"
 	fi
 }
+
+# json PYTHON: what is printed of the JSON on standard input, which is `d`.
+json() {
+	"$PYTHON" -c "import json, sys
+d = json.load(sys.stdin)
+print($1)"
+}

@@ -155,13 +155,18 @@ class Release(Send):
     def judge(self, call, how, code):
         if how in HARMLESS + ("none",) and code != 0:
             return "exit code %d, though %s is harmless" % (code, how)
+        return self.wrong(code) or self.end(call, code)
+
+    def wrong(self, code):
+        """What is wrong right after it, or None; then it is in the state in
+        which the sender ends it."""
         if self.is_held() == self.is_queued():
             return "it is both held and queued, or neither"
         if code == 0 and self.is_held():
             return "exit code 0, and it is still held"
         if self.is_held() and self.change({}) != 0:
             return "it can not be released any more"
-        return self.end(call, code)
+        return None
 
     def end(self, call, code):
         if self.send({}, self.log + ".after") != 0:
@@ -199,9 +204,7 @@ class Hold(Queued):
     def change(self, env):
         return self.control(env, "queue", "hold", self.ident)
 
-    def judge(self, call, how, code):
-        if how in HARMLESS + ("none",) and code != 0:
-            return "exit code %d, though %s is harmless" % (code, how)
+    def wrong(self, code):
         if self.is_held() == self.is_queued():
             return "it is both held and queued, or neither"
         if code == 0 and self.is_queued():
@@ -210,7 +213,7 @@ class Hold(Queued):
             return "it can not be held any more"
         if self.control({}, "queue", "release", self.ident) != 0:
             return "it can not be released"
-        return self.end(call, code)
+        return None
 
 
 class Tried(Queued):
@@ -242,14 +245,12 @@ class DeleteTried(Tried):
     def act(self, env):
         return self.control(env, "queue", "delete", self.ident)
 
-    def judge(self, call, how, code):
-        if how in HARMLESS + ("none",) and code != 0:
-            return "exit code %d, though %s is harmless" % (code, how)
+    def wrong(self, code):
         if code == 0 and self.is_queued():
             return "exit code 0, and it is still queued"
         if self.is_queued() and self.change({}) != 0:
             return "it can not be deleted any more"
-        return self.end(call, code)
+        return None
 
 
 class Retry(Tried):
@@ -258,14 +259,12 @@ class Retry(Tried):
     def act(self, env):
         return self.control(env, "queue", "retry", self.ident)
 
-    def judge(self, call, how, code):
-        if how in HARMLESS + ("none",) and code != 0:
-            return "exit code %d, though %s is harmless" % (code, how)
+    def wrong(self, code):
         if not self.is_queued():
             return "it is not queued any more"
         if code != 0 and self.change({}) != 0:
             return "it can not be tried at once any more"
-        return self.end(call, code)
+        return None
 
 
 class ReleaseTried(Tried):
@@ -279,17 +278,14 @@ class ReleaseTried(Tried):
             raise RuntimeError("qfrontctl does not hold it")
         return self.control(env, "queue", self.command, self.ident)
 
-    def judge(self, call, how, code):
-        return Release.judge(self, call, how, code)
-
 
 class DeleteHeldTried(ReleaseTried):
     """The same; SERVED is the one that was served."""
 
     command = "delete"
 
-    def judge(self, call, how, code):
-        return Delete.judge(self, call, how, code)
+    def wrong(self, code):
+        return Delete.wrong(self, code)
 
 
 class FailedRetry(Queued):
@@ -310,9 +306,7 @@ class FailedRetry(Queued):
     def act(self, env):
         return self.control(env, "queue", "failed", self.action, self.ident)
 
-    def judge(self, call, how, code):
-        if how in HARMLESS + ("none",) and code != 0:
-            return "exit code %d, though %s is harmless" % (code, how)
+    def wrong(self, code):
         kept = "failed/" + self.ident in self.queue.files()
         if code == 0 and kept:
             return "exit code 0, and it is still kept"
@@ -321,7 +315,7 @@ class FailedRetry(Queued):
             return "it is neither kept nor queued"
         if kept and self.act({}) != 0:
             return "there is no second %s" % self.action
-        return self.end(call, code)
+        return None
 
 
 class FailedDelete(FailedRetry):
@@ -346,12 +340,10 @@ class Fix(Queued):
             self.copy()
         return self.control(env, "queue", "fix")
 
-    def judge(self, call, how, code):
-        if how in HARMLESS + ("none",) and code != 0:
-            return "exit code %d, though %s is harmless" % (code, how)
+    def wrong(self, code):
         if code != 0 and self.change({}) != 0:
             return "it can not be repaired any more"
-        return self.end(call, code)
+        return None
 
 
 class Delete(Release):
@@ -359,14 +351,12 @@ class Delete(Release):
 
     command = "delete"
 
-    def judge(self, call, how, code):
-        if how in HARMLESS + ("none",) and code != 0:
-            return "exit code %d, though %s is harmless" % (code, how)
+    def wrong(self, code):
         if code == 0 and self.is_held():
             return "exit code 0, and it is still held"
         if self.is_held() and self.change({}) != 0:
             return "it can not be deleted any more"
-        return self.end(call, code)
+        return None
 
 
 class Smtp:
