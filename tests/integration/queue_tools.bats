@@ -351,6 +351,7 @@ $ID deleted" ]
 }
 
 @test "retry: a sender that waits tries at once" {
+	bounce_to_stub
 	enqueue_odd
 	control pausetime 3600
 	start_sender
