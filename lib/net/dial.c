@@ -187,7 +187,7 @@ int qf_dial(struct qf_stream *st, struct qf_dial_peer *peer,
 	struct addrinfo *list = NULL;
 	int rc, attempts = 0;
 
-	st->fd = -1;
+	*st = (struct qf_stream)QF_STREAM_NONE;
 	rc = resolve(&list, fault, spec->host, AF_UNSPEC, spec->port, e);
 	if (rc < 0)
 		return rc;
