@@ -1,19 +1,17 @@
 /*
  * What a program that runs protocol modules and its modules agree on
  * (nullmailer-send(8), PROTOCOL OPTIONS): options on descriptor 0, the
- * message with its envelope on descriptor 3, the text of the result on
- * descriptor 1, and the exit codes.
+ * message with its envelope on descriptor 3 (module_mail.h), the text of the
+ * result on descriptor 1, and the exit codes.
  */
 #ifndef QF_REMOTE_MODULE_H
 #define QF_REMOTE_MODULE_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "lib/base/strv.h"
 
 /* 0 is success, 1 to 31 are temporary, 32 to 63 permanent. */
 enum qf_module_exit {
@@ -35,6 +33,7 @@ enum qf_module_exit {
 	QF_MODULE_SOME_LATER = 17, /* ... to some of several recipients */
 	QF_MODULE_CONFIG = 18,     /* the options can not be read */
 	QF_MODULE_BIND = 19,       /* the source address can not be used */
+	QF_MODULE_AUTH = 20,       /* no way to log in, or refused */
 	QF_MODULE_MEMORY = 21,     /* out of memory */
 	QF_MODULE_PERMANENT = 35   /* the server refused the message */
 };
@@ -46,6 +45,7 @@ struct qf_module_option {
 	char letter; /* short form on the command line, or 0 */
 	enum {
 		QF_MODULE_TEXT,
+		QF_MODULE_SECRET, /* text, never on the command line */
 		QF_MODULE_PORT,
 		QF_MODULE_FLAG
 	} kind;
@@ -59,8 +59,9 @@ struct qf_module_option {
 
 /*
  * Takes options from the command line: -x VALUE, -xVALUE, --name=VALUE,
- * --name VALUE, and flags. 0; 1 when help was asked for; QF_EINVAL. Text
- * values are borrowed from argv.
+ * --name VALUE, and flags. 0; 1 when help was asked for; QF_EINVAL, also for
+ * a secret, which everybody on the host could read there. Text values are
+ * borrowed from argv.
  */
 int qf_module_args(const struct qf_module_option *table, void *settings,
     int argc, char **argv, struct qf_err *e);
@@ -73,35 +74,12 @@ int qf_module_args(const struct qf_module_option *table, void *settings,
  */
 int qf_module_options(const struct qf_module_option *table, void *settings,
     int fd, struct qf_buf *bytes, struct qf_err *e);
+/* Takes one option as a line of descriptor 0 has it; the value points into
+ * it. QF_EINVAL. */
+int qf_module_word(const struct qf_module_option *table, void *settings,
+    const char *word, struct qf_err *e);
 /* Appends a usage text. */
 void qf_module_usage(const struct qf_module_option *table, const char *program,
     struct qf_buf *out);
-
-/* What descriptor 3 gives: a line with the sender, lines with recipients, an
- * empty line, the message. */
-struct qf_module_mail {
-	int fd; /* borrowed */
-	struct qf_buf sender;
-	struct qf_strv rcpt;
-	uint64_t at, end; /* the rest of the message in fd */
-};
-
-/* clang-format off */
-#define QF_MODULE_MAIL_INIT {.fd = -1, .sender = QF_BUF_INIT}
-/* clang-format on */
-
-/* QF_ENOENT when fd is not open or can not be positioned (12), QF_EREAD when
- * it can not be read or holds no whole envelope (13). */
-int qf_module_mail_open(struct qf_module_mail *m, int fd, struct qf_err *e);
-void qf_module_mail_free(struct qf_module_mail *m);
-
-/* Puts all addresses into the form that goes between the brackets of an SMTP
- * command; QF_EFORMAT, and e names it, when one has no safe form. */
-int qf_module_mail_quote(struct qf_module_mail *m, struct qf_err *e);
-
-/* Next bytes of the message: their number, 0 at the end, QF_EREAD; also when
- * the file is shorter than it was. */
-long qf_module_mail_read(
-    struct qf_module_mail *m, char *p, size_t n, struct qf_err *e);
 
 #endif

@@ -3,21 +3,25 @@
  * the result by exit code and one line of text. All files and options are
  * read before the connection is made.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/net/dial.h"
+#include "lib/net/tls.h"
+#include "remote/auth.h"
 #include "remote/module.h"
+#include "remote/module_mail.h"
+#include "remote/secret.h"
 #include "remote/smtp.h"
+#include "remote/smtp_options.h"
 #include "remote/smtp_reply.h"
 #include "remote/smtp_run.h"
+#include "remote/survey.h"
 
 enum {
 	MESSAGE_FD = 3,
@@ -25,45 +29,27 @@ enum {
 	CONNECT_ALL_MS = 5 * 60 * 1000
 };
 
-struct settings {
-	const char *host;
-	const char *source;
-	unsigned port;
+/* All that one run holds. */
+struct run {
+	struct qf_smtp_options options;
+	struct qf_buf bytes; /* of the options */
+	struct qf_secret secret;
+	struct qf_module_mail mail;
+	struct qf_survey survey;
+	const char *helo;
+	struct qf_auth *auth;
+	struct qf_tls *tls;
+	struct qf_tls_info tls_info; /* version empty: no TLS */
+	struct qf_stream stream;
+	struct qf_dial_peer peer;
 };
-
-#define LACKS_TLS  "TLS"
-#define LACKS_AUTH "authentication"
-#define AT(field)  offsetof(struct settings, field)
 
 /* clang-format off */
-static const struct qf_module_option options[] = {
-    {"host", 0, QF_MODULE_TEXT, AT(host), NULL, "HOST",
-	"name or address of the server; required"},
-    {"port", 'p', QF_MODULE_PORT, AT(port), NULL, "N",
-	"TCP port; default 25"},
-    {"source", 0, QF_MODULE_TEXT, AT(source), NULL, "ADDR",
-	"address or name to connect from"},
-    {"user", 0, QF_MODULE_TEXT, 0, LACKS_AUTH, "NAME", "user name"},
-    {"pass", 0, QF_MODULE_TEXT, 0, LACKS_AUTH, "WORD", "password"},
-    {"auth-login", 0, QF_MODULE_FLAG, 0, LACKS_AUTH, NULL, "use AUTH LOGIN"},
-    {"tls", 0, QF_MODULE_FLAG, 0, LACKS_TLS, NULL, "TLS from the first byte"},
-    {"ssl", 0, QF_MODULE_FLAG, 0, LACKS_TLS, NULL, "the same as tls"},
-    {"starttls", 0, QF_MODULE_FLAG, 0, LACKS_TLS, NULL, "require STARTTLS"},
-    {"x509certfile", 0, QF_MODULE_TEXT, 0, LACKS_TLS, "FILE",
-	"client certificate"},
-    {"x509keyfile", 0, QF_MODULE_TEXT, 0, LACKS_TLS, "FILE", "its key"},
-    {"x509cafile", 0, QF_MODULE_TEXT, 0, LACKS_TLS, "FILE",
-	"trusted authorities"},
-    {"x509crlfile", 0, QF_MODULE_TEXT, 0, LACKS_TLS, "FILE",
-	"revocation list"},
-    {"x509fmtder", 0, QF_MODULE_FLAG, 0, LACKS_TLS, NULL,
-	"these files are DER"},
-    {"insecure", 0, QF_MODULE_FLAG, 0, LACKS_TLS, NULL,
-	"accept any certificate"},
-    {"tls-anon-auth", 0, QF_MODULE_FLAG, 0, LACKS_TLS, NULL,
-	"anonymous key exchange"},
-    {0},
-};
+#define RUN_INIT { \
+	.bytes = QF_BUF_INIT, \
+	.secret = QF_SECRET_INIT, \
+	.mail = QF_MODULE_MAIL_INIT, \
+	.stream = QF_STREAM_NONE}
 /* clang-format on */
 
 static const int dial_exit[] = {[QF_DIAL_NO_HOST] = QF_MODULE_NO_HOST,
@@ -80,6 +66,9 @@ static const int outcome_exit[] = {[QF_SMTP_SENT] = QF_MODULE_SENT,
     [QF_SMTP_DEFERRED] = QF_MODULE_TEMPORARY,
     [QF_SMTP_SOME_DEFERRED] = QF_MODULE_SOME_LATER,
     [QF_SMTP_REFUSED] = QF_MODULE_PERMANENT,
+    [QF_SMTP_UNFIT] = QF_MODULE_PERMANENT,
+    [QF_SMTP_NO_TLS] = QF_MODULE_TEMPORARY,
+    [QF_SMTP_NO_AUTH] = QF_MODULE_AUTH,
     [QF_SMTP_CONFUSED] = QF_MODULE_PROTOCOL,
     [QF_SMTP_CLOSED] = QF_MODULE_PROTOCOL,
     [QF_SMTP_TIMED_OUT] = QF_MODULE_TIMEOUT,
@@ -106,7 +95,7 @@ static void write_usage(int fd, const char *program)
 {
 	struct qf_buf text = QF_BUF_INIT;
 
-	qf_module_usage(options, program, &text);
+	qf_module_usage(qf_smtp_options, program, &text);
 	(void)qf_write_all(fd, text.s, text.len);
 	qf_buf_free(&text);
 }
@@ -116,57 +105,141 @@ static long read_message(void *ctx, char *p, size_t n, struct qf_err *e)
 	return qf_module_mail_read(ctx, p, n, e);
 }
 
-static int talk(
-    const struct settings *set, struct qf_module_mail *mail, const char *helo)
+static int shake(
+    void *ctx, struct qf_stream *st, int64_t deadline, struct qf_err *e)
 {
-	struct qf_dial_spec where = {.host = set->host,
-	    .port = set->port,
-	    .source = set->source,
-	    .each_ms = CONNECT_EACH_MS,
-	    .deadline = qf_deadline_in(CONNECT_ALL_MS)};
-	struct qf_smtp_job job = {.helo = helo,
-	    .sender = mail->sender.s,
-	    .rcpt = &mail->rcpt,
-	    .source = read_message,
-	    .source_ctx = mail,
-	    .timeouts = &qf_smtp_timeouts_rfc};
-	struct qf_stream stream = QF_STREAM_NONE;
-	const struct qf_smtp_result *result;
-	struct qf_dial_peer peer;
-	enum qf_dial_fault fault;
-	struct qf_smtp *session;
-	struct qf_err e;
+	struct run *r = ctx;
+	struct qf_tls_peer peer = {.mode = QF_TLS_VERIFY,
+	    .name = r->options.host,
+	    .port = r->options.port};
+
+	return qf_tls_connect(st, r->tls, &peer, deadline, &r->tls_info, e);
+}
+
+/* The result with what TLS came to, if it did. */
+static int report(struct run *r, const struct qf_smtp_result *result)
+{
+	struct qf_buf text = QF_BUF_INIT;
 	int code;
 
-	if (qf_dial(&stream, &peer, &fault, &where, &e) < 0)
-		return finish(dial_exit[fault], NULL, e.text);
-	session = qf_smtp_new(&job, qf_clock_mono());
-	qf_smtp_run(session, &stream);
-	result = qf_smtp_result(session);
-	code = finish(outcome_exit[result->outcome], peer.text, result->text.s);
-	qf_smtp_free(&session);
-	qf_stream_close(&stream);
+	qf_buf_addspan(&text, qf_buf_span(&result->text));
+	if (r->tls_info.version[0] != '\0') {
+		qf_buf_adds(&text, " (");
+		qf_tls_describe(&r->tls_info, &text);
+		qf_buf_addc(&text, ')');
+	}
+	code = finish(outcome_exit[result->outcome], r->peer.text, text.s);
+	qf_buf_free(&text);
 	return code;
 }
 
-/* Opens the message and makes its addresses fit to be sent, or ends. */
-static int prepare(struct qf_module_mail *mail, struct qf_err *e)
+static int talk(struct run *r)
 {
-	int rc = qf_module_mail_open(mail, MESSAGE_FD, e);
+	struct qf_smtp_setup setup = {.helo = r->helo,
+	    .once = true,
+	    .tls = qf_smtp_options_tls(&r->options),
+	    .auth = r->auth,
+	    .no_pipelining = r->options.no_pipelining,
+	    .no_chunking = r->options.no_chunking,
+	    .timeouts = &qf_smtp_timeouts_rfc};
+	struct qf_smtp_mail mail = {.sender = r->mail.sender.s,
+	    .rcpt = &r->mail.rcpt,
+	    .source = read_message,
+	    .source_ctx = &r->mail,
+	    .together = true,
+	    .size = r->survey.wire,
+	    .eightbit = r->survey.eightbit,
+	    .utf8 = r->mail.utf8};
+	struct qf_smtp *session;
+	int code;
+
+	session = qf_smtp_new(&setup, qf_clock_mono());
+	qf_smtp_send(session, &mail, qf_clock_mono());
+	qf_smtp_run(session, &r->stream, shake, r);
+	code = report(r, qf_smtp_result(session));
+	qf_smtp_free(&session);
+	return code;
+}
+
+static int connect_and_talk(struct run *r)
+{
+	struct qf_dial_spec where = {.host = r->options.host,
+	    .port = r->options.port,
+	    .source = r->options.source,
+	    .each_ms = CONNECT_EACH_MS,
+	    .deadline = qf_deadline_in(CONNECT_ALL_MS)};
+	enum qf_dial_fault fault;
+	struct qf_err e;
+	int rc;
+
+	if (qf_dial(&r->stream, &r->peer, &fault, &where, &e) < 0)
+		return finish(dial_exit[fault], NULL, e.text);
+	if (qf_smtp_options_tls(&r->options) == QF_SMTP_TLS_IS_ON &&
+	    shake(r, &r->stream, qf_deadline_in(qf_smtp_timeouts_rfc.greeting),
+		&e) < 0)
+		return finish(QF_MODULE_TEMPORARY, r->peer.text, e.text);
+	rc = talk(r);
+	qf_stream_close(&r->stream);
+	return rc;
+}
+
+/* Opens the message and makes its addresses fit to be sent, or ends. */
+static int prepare_mail(struct run *r, struct qf_err *e)
+{
+	struct qf_module_mail *m = &r->mail;
+	int rc = qf_module_mail_open(m, MESSAGE_FD, e);
 
 	if (rc == QF_ENOENT)
 		return QF_MODULE_NO_MESSAGE;
 	if (rc < 0)
 		return QF_MODULE_READ;
-	return qf_module_mail_quote(mail, e) < 0 ? QF_MODULE_PERMANENT : 0;
+	if (qf_module_mail_quote(m, e) < 0)
+		return QF_MODULE_PERMANENT;
+	return qf_survey(&r->survey, m->fd, m->at, m->end, e) < 0
+		   ? QF_MODULE_READ
+		   : 0;
 }
 
-static int check_settings(
-    const struct settings *set, const char *helo, struct qf_err *e)
+static int prepare_tls(struct run *r, struct qf_err *e)
 {
-	if (set->host == NULL)
-		return qf_fail(e, QF_EINVAL,
-		    "no host: give host=NAME as the first option");
+	struct qf_tls_conf conf;
+
+	if (qf_smtp_options_tls(&r->options) == QF_SMTP_TLS_NEVER)
+		return 0;
+	if (qf_smtp_options_tls_conf(&r->options, &conf, e) < 0)
+		return QF_MODULE_USAGE;
+	return qf_tls_new(&r->tls, &conf, e) < 0 ? QF_MODULE_CONFIG : 0;
+}
+
+static int prepare_auth(struct run *r, struct qf_err *e)
+{
+	const struct qf_smtp_options *o = &r->options;
+	struct qf_auth_spec spec = {.mechanisms = o->mechanisms,
+	    .user = o->user,
+	    .pass = o->pass,
+	    .host = o->host,
+	    .port = o->port,
+	    .external = o->auth_external,
+	    .login = o->auth_login,
+	    .cleartext = o->insecure_auth};
+	int rc;
+
+	rc = o->token_file != NULL ? qf_secret_take(&spec.token, "oauth-token",
+					 o->token_file, &r->secret, e)
+				   : qf_secret_take(&spec.pass, "pass",
+					 o->pass_file, &r->secret, e);
+	if (rc < 0)
+		return QF_MODULE_CONFIG;
+	if (!qf_auth_is_wanted(&spec))
+		return 0;
+	if (qf_auth_check(&spec, e) < 0)
+		return QF_MODULE_USAGE;
+	r->auth = qf_auth_new(&spec);
+	return 0;
+}
+
+static int check_helo(const char *helo, struct qf_err *e)
+{
 	if (helo == NULL)
 		return qf_fail(e, QF_EINVAL,
 		    "HELOHOST is not set: it is the name sent with EHLO");
@@ -176,19 +249,45 @@ static int check_settings(
 	return 0;
 }
 
+/* Everything that is read from files is read before the connection is made:
+ * 0, or the exit code. */
+static int prepare(struct run *r, struct qf_err *e)
+{
+	int rc;
+
+	rc = qf_module_options(
+	    qf_smtp_options, &r->options, STDIN_FILENO, &r->bytes, e);
+	if (rc < 0)
+		return rc == QF_EREAD ? QF_MODULE_CONFIG : QF_MODULE_USAGE;
+	r->helo = getenv("HELOHOST");
+	if (qf_smtp_options_check(&r->options, e) < 0 ||
+	    check_helo(r->helo, e) < 0)
+		return QF_MODULE_USAGE;
+	rc = prepare_tls(r, e);
+	if (rc == 0)
+		rc = prepare_auth(r, e);
+	return rc == 0 ? prepare_mail(r, e) : rc;
+}
+
+static void free_run(struct run *r)
+{
+	qf_auth_free(&r->auth);
+	qf_tls_free(&r->tls);
+	qf_module_mail_free(&r->mail);
+	qf_secret_free(&r->secret);
+	qf_secret_wipe(&r->bytes);
+}
+
 int main(int argc, char **argv)
 {
-	struct settings set = {.port = 25};
-	struct qf_module_mail mail = QF_MODULE_MAIL_INIT;
-	struct qf_buf bytes = QF_BUF_INIT;
-	const char *helo = getenv("HELOHOST");
+	struct run run = RUN_INIT;
 	struct qf_err e;
 	int rc;
 
 	qf_alloc_exit_code(QF_MODULE_MEMORY);
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
-	rc = qf_module_args(options, &set, argc, argv, &e);
+	rc = qf_module_args(qf_smtp_options, &run.options, argc, argv, &e);
 	if (rc > 0) {
 		write_usage(STDOUT_FILENO, argv[0]);
 		return 0;
@@ -197,17 +296,8 @@ int main(int argc, char **argv)
 		write_usage(STDERR_FILENO, argv[0]);
 		return finish(QF_MODULE_USAGE, NULL, e.text);
 	}
-	rc = qf_module_options(options, &set, STDIN_FILENO, &bytes, &e);
-	if (rc == 0)
-		rc = check_settings(&set, helo, &e);
-	if (rc < 0)
-		rc = finish(rc == QF_EREAD ? QF_MODULE_CONFIG : QF_MODULE_USAGE,
-		    NULL, e.text);
-	else if ((rc = prepare(&mail, &e)) != 0)
-		rc = finish(rc, NULL, e.text);
-	else
-		rc = talk(&set, &mail, helo);
-	qf_module_mail_free(&mail);
-	qf_buf_free(&bytes);
+	rc = prepare(&run, &e);
+	rc = rc != 0 ? finish(rc, NULL, e.text) : connect_and_talk(&run);
+	free_run(&run);
 	return rc;
 }

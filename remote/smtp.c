@@ -1,60 +1,10 @@
-#include "remote/smtp.h"
+#include "remote/smtp_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "remote/smtp_data.h"
-#include "remote/smtp_reply.h"
-
-enum {
-	WINDOW = 64,       /* commands that wait for a reply at most */
-	READ_CHUNK = 65536 /* bytes of the message read at once */
-};
-
-/* What the next reply answers. */
-enum state {
-	GREETING,
-	EHLO,
-	HELO,
-	MAIL,
-	RCPT,
-	DATA,
-	BODY, /* nothing: the message is on its way */
-	END,  /* the final dot, which may still be on its way */
-	QUIT, /* nothing: the outcome stands */
-	DONE
-};
-
-struct qf_smtp {
-	const struct qf_smtp_job *job;
-	enum state state;
-	int64_t deadline;
-	struct qf_smtp_result result;
-	struct qf_smtp_ehlo offers;
-
-	struct qf_smtp_reply reply;
-	bool reply_is_early; /* it began before its command was sent */
-
-	struct qf_buf out;
-	size_t out_at;        /* bytes of out that are sent */
-	uint64_t total_sent;  /* of the session */
-	uint64_t block_start; /* total_sent when the block's time began */
-
-	/* Commands are counted; the greeting is the first, sent from birth. */
-	uint64_t commands, replies;
-	uint64_t
-	    ends[WINDOW]; /* total_sent when command i is sent: i % WINDOW */
-
-	size_t rcpt_written, rcpt_answered;
-	size_t rcpt_soft; /* recipients refused with 4xx */
-	int soft_code;    /* of the first of them */
-	struct qf_buf soft_text;
-
-	struct qf_smtp_data data;
-	char *chunk;
-};
 
 const struct qf_smtp_timeouts qf_smtp_timeouts_rfc = {
     .greeting = 5 * 60 * 1000,
@@ -62,6 +12,7 @@ const struct qf_smtp_timeouts qf_smtp_timeouts_rfc = {
     .data = 2 * 60 * 1000,
     .block = 3 * 60 * 1000,
     .end = 10 * 60 * 1000,
+    .total = QF_NEVER,
 };
 
 bool qf_smtp_helo_is_safe(struct qf_span name)
@@ -82,41 +33,86 @@ static int64_t after(int64_t now, int64_t ms)
 	return ms >= QF_NEVER - now ? QF_NEVER : now + ms;
 }
 
-static int64_t step_timeout(const struct qf_smtp *s)
+struct qf_smtp_command *qf_smtp_next_command(struct qf_smtp *s)
 {
-	const struct qf_smtp_timeouts *t = s->job->timeouts;
+	return s->replies < s->commands
+		   ? &s->command[s->replies % QF_SMTP_WINDOW]
+		   : NULL;
+}
 
-	switch (s->state) {
-	case GREETING:
+static bool has_left(const struct qf_smtp *s, const struct qf_smtp_command *c)
+{
+	return s->total_sent >= c->end;
+}
+
+/* Has the end of the message left, and no reply to it come? */
+static bool end_is_sent(const struct qf_smtp *s)
+{
+	const struct qf_smtp_command *c;
+
+	if (s->answered != NULL && s->answered->step == QF_SMTP_END)
+		return true;
+	if (s->replies == s->commands)
+		return false;
+	c = &s->command[(s->commands - 1) % QF_SMTP_WINDOW];
+	return c->step == QF_SMTP_END && has_left(s, c);
+}
+
+static int64_t step_timeout(struct qf_smtp *s)
+{
+	const struct qf_smtp_timeouts *t = s->setup->timeouts;
+
+	switch (qf_smtp_step_now(s)) {
+	case QF_SMTP_GREETING:
 		return t->greeting;
-	case DATA:
+	case QF_SMTP_DATA:
 		return t->data;
-	case BODY:
+	case QF_SMTP_BODY:
 		return t->block;
-	case END:
-		return s->out_at < s->out.len ? t->block : t->end;
+	case QF_SMTP_END:
+		return t->end;
 	default:
 		return t->command;
 	}
 }
 
-static void restart_timer(struct qf_smtp *s, int64_t now)
+void qf_smtp_restart_timer(struct qf_smtp *s, int64_t now)
 {
 	s->deadline = after(now, step_timeout(s));
 	s->block_start = s->total_sent;
 }
 
-struct qf_smtp *qf_smtp_new(const struct qf_smtp_job *job, int64_t now)
+struct qf_smtp_command *qf_smtp_command_written(
+    struct qf_smtp *s, enum qf_smtp_step step)
+{
+	struct qf_smtp_command *c = &s->command[s->commands++ % QF_SMTP_WINDOW];
+
+	*c = (struct qf_smtp_command){
+	    .step = step, .end = s->total_sent + (s->out.len - s->out_at)};
+	return c;
+}
+
+bool qf_smtp_has_room(const struct qf_smtp *s)
+{
+	bool one = !s->offers.pipelining || s->setup->no_pipelining;
+
+	return s->commands - s->replies < (one ? 1 : QF_SMTP_WINDOW);
+}
+
+struct qf_smtp *qf_smtp_new(const struct qf_smtp_setup *setup, int64_t now)
 {
 	struct qf_smtp *s = qf_alloc(sizeof *s);
 
-	*s = (struct qf_smtp){.job = job,
-	    .result = {.text = QF_BUF_INIT},
+	*s = (struct qf_smtp){.setup = setup,
+	    .secure = setup->tls == QF_SMTP_TLS_IS_ON,
+	    .limit = after(now, setup->timeouts->total),
+	    .result = QF_SMTP_RESULT_INIT,
+	    .auth = QF_BUF_INIT,
 	    .reply = QF_SMTP_REPLY_INIT,
-	    .out = QF_BUF_INIT,
-	    .soft_text = QF_BUF_INIT,
-	    .commands = 1};
-	restart_timer(s, now);
+	    .out = QF_BUF_INIT};
+	/* The connection itself asks for the greeting. */
+	qf_smtp_command_written(s, QF_SMTP_GREETING);
+	qf_smtp_restart_timer(s, now);
 	return s;
 }
 
@@ -126,29 +122,42 @@ void qf_smtp_free(struct qf_smtp **sp)
 
 	if (s == NULL)
 		return;
-	qf_buf_free(&s->result.text);
+	qf_smtp_result_free(&s->result);
 	qf_smtp_ehlo_free(&s->offers);
 	qf_smtp_reply_free(&s->reply);
+	qf_buf_free(&s->auth);
+	/* It has held the lines of AUTH. */
+	if (s->out.cap > 0)
+		explicit_bzero(s->out.s, s->out.cap);
 	qf_buf_free(&s->out);
-	qf_buf_free(&s->soft_text);
 	free(s->chunk);
 	free(s);
 	*sp = NULL;
 }
 
-bool qf_smtp_is_done(const struct qf_smtp *s)
+enum qf_smtp_wants qf_smtp_wants(const struct qf_smtp *s)
 {
-	return s->state == DONE;
+	switch (s->phase) {
+	case QF_SMTP_SHAKING:
+		return QF_SMTP_WANTS_HANDSHAKE;
+	case QF_SMTP_READY:
+		return QF_SMTP_WANTS_MAIL;
+	case QF_SMTP_OVER:
+		return QF_SMTP_WANTS_NOTHING;
+	default:
+		return QF_SMTP_WANTS_IO;
+	}
 }
 
 bool qf_smtp_wants_write(const struct qf_smtp *s)
 {
-	return s->state == BODY || s->out_at < s->out.len;
+	return s->out_at < s->out.len ||
+	       (s->phase == QF_SMTP_STREAMING && qf_smtp_has_room(s));
 }
 
 int64_t qf_smtp_deadline(const struct qf_smtp *s)
 {
-	return s->deadline;
+	return s->deadline < s->limit ? s->deadline : s->limit;
 }
 
 const struct qf_smtp_result *qf_smtp_result(const struct qf_smtp *s)
@@ -161,167 +170,122 @@ const struct qf_smtp_ehlo *qf_smtp_offers(const struct qf_smtp *s)
 	return &s->offers;
 }
 
-/* Appends what the current state is about, for texts. */
-static void add_phase(const struct qf_smtp *s, struct qf_buf *out)
-{
-	static const char *const names[] = {[GREETING] = "greeting",
-	    [EHLO] = "EHLO",
-	    [HELO] = "HELO",
-	    [DATA] = "DATA",
-	    [BODY] = "message",
-	    [END] = "end of message",
-	    [QUIT] = "QUIT"};
-
-	if (s->state == MAIL)
-		qf_buf_addf(out, "MAIL FROM:<%s>", s->job->sender);
-	else if (s->state == RCPT)
-		qf_buf_addf(
-		    out, "RCPT TO:<%s>", s->job->rcpt->v[s->rcpt_answered]);
-	else
-		qf_buf_adds(out, names[s->state]);
-}
-
-static bool dot_is_sent(const struct qf_smtp *s)
-{
-	return s->state == END && s->out_at == s->out.len;
-}
-
-/* The outcome, with the text `phase: what`. */
-static void settle(
-    struct qf_smtp *s, enum qf_smtp_outcome outcome, int code, const char *what)
-{
-	struct qf_smtp_result *r = &s->result;
-
-	r->outcome = outcome;
-	r->code = code;
-	add_phase(s, &r->text);
-	qf_buf_addf(&r->text, ": %s", what);
-}
-
 static void drop_output(struct qf_smtp *s)
 {
 	qf_buf_reset(&s->out);
 	s->out_at = 0;
 }
 
-/* Room for what is written behind bytes that still wait. */
-static void drop_sent(struct qf_smtp *s)
+void qf_smtp_drop_sent(struct qf_smtp *s)
 {
 	s->out.len -= s->out_at;
 	memmove(s->out.s, s->out.s + s->out_at, s->out.len + 1);
 	s->out_at = 0;
 }
 
-/* The connection is of no more use. */
-static void give_up(
+/* Is what there is to lose only that the server hears no QUIT? */
+static bool is_leaving(const struct qf_smtp *s)
+{
+	return s->phase >= QF_SMTP_LEAVING;
+}
+
+/* No reply to any command of the message came, on a connection that has
+ * carried others: the server had given it up before. */
+static bool is_stale(const struct qf_smtp *s)
+{
+	return s->mails > 1 && !s->heard;
+}
+
+void qf_smtp_give_up(
     struct qf_smtp *s, enum qf_smtp_outcome outcome, int code, const char *what)
 {
-	if (s->state == DONE)
-		return;
-	if (s->state != QUIT) {
-		s->result.maybe_taken = dot_is_sent(s) &&
-					outcome != QF_SMTP_REFUSED &&
-					outcome != QF_SMTP_DEFERRED;
-		settle(s, outcome, code, what);
-		if (s->result.maybe_taken)
-			qf_buf_adds(&s->result.text,
+	struct qf_smtp_result *r = &s->result;
+
+	if (!is_leaving(s) && r->outcome == QF_SMTP_PENDING) {
+		r->stale = is_stale(s);
+		r->maybe_taken = end_is_sent(s) && outcome != QF_SMTP_REFUSED &&
+				 outcome != QF_SMTP_DEFERRED;
+		qf_smtp_settle(s, outcome, qf_smtp_step_now(s), code, what);
+		if (r->maybe_taken)
+			qf_buf_adds(&r->text,
 			    " (the server may have taken the message: "
 			    "possible duplicate)");
 	}
 	drop_output(s);
-	s->state = DONE;
+	s->phase = QF_SMTP_OVER;
 }
 
-static void command_written(struct qf_smtp *s)
+static void leave(struct qf_smtp *s)
 {
-	s->ends[s->commands++ % WINDOW] =
-	    s->total_sent + (s->out.len - s->out_at);
-}
-
-static void quit(struct qf_smtp *s)
-{
-	s->state = QUIT;
+	qf_smtp_drop_sent(s);
 	qf_buf_adds(&s->out, "QUIT\r\n");
+	s->phase = QF_SMTP_LEAVING;
 }
 
-/* A recipient was refused: the others learn that they got nothing. */
-static void add_not_sent(struct qf_smtp *s)
+void qf_smtp_quit(struct qf_smtp *s, int64_t now)
 {
-	if (s->job->rcpt->n > 1)
-		qf_buf_addf(&s->result.text,
-		    " (not sent to any of its %zu recipients)",
-		    s->job->rcpt->n);
+	if (is_leaving(s))
+		return;
+	leave(s);
+	qf_smtp_restart_timer(s, now);
 }
 
-/* A regular end: the server said what it thinks, we say goodbye. */
-static void conclude(
-    struct qf_smtp *s, enum qf_smtp_outcome outcome, struct qf_buf *reply)
+void qf_smtp_conclude(struct qf_smtp *s, enum qf_smtp_outcome outcome,
+    enum qf_smtp_step step, const char *what)
 {
-	settle(s, outcome, s->reply.code, reply->s);
-	if (s->state == RCPT)
-		add_not_sent(s);
-	quit(s);
+	if (what == NULL)
+		qf_smtp_settle_reply(s, outcome, step);
+	else
+		qf_smtp_settle(s, outcome, step, 0, what);
+	leave(s);
 }
 
-static void write_hello(struct qf_smtp *s, enum state verb)
+/* What follows from where the session stands, whatever has led there. */
+static void move_on(struct qf_smtp *s)
 {
-	s->state = verb;
-	qf_buf_addf(
-	    &s->out, "%s %s\r\n", verb == EHLO ? "EHLO" : "HELO", s->job->helo);
-	command_written(s);
-}
+	bool settled = s->result.outcome != QF_SMTP_PENDING;
 
-/* As many RCPT commands as may wait for their replies. */
-static void write_rcpts(struct qf_smtp *s)
-{
-	uint64_t window = s->offers.pipelining ? WINDOW : 1;
-
-	drop_sent(s);
-	while (s->rcpt_written < s->job->rcpt->n &&
-	       s->commands - s->replies < window) {
-		qf_buf_addf(&s->out, "RCPT TO:<%s>\r\n",
-		    s->job->rcpt->v[s->rcpt_written++]);
-		command_written(s);
-	}
-}
-
-static void write_mail(struct qf_smtp *s)
-{
-	s->state = MAIL;
-	qf_buf_addf(&s->out, "MAIL FROM:<%s>\r\n", s->job->sender);
-	command_written(s);
-	write_rcpts(s);
-}
-
-/* Reads on from the message; at its end the final dot follows. */
-static void refill(struct qf_smtp *s, int64_t now)
-{
-	struct qf_err e;
-	long n;
-
-	if (s->chunk == NULL)
-		s->chunk = qf_alloc(READ_CHUNK);
-	drop_output(s);
-	n = s->job->source(s->job->source_ctx, s->chunk, READ_CHUNK, &e);
-	if (n < 0) {
-		give_up(s, QF_SMTP_UNREAD, 0, e.text);
+	if (is_leaving(s))
+		return;
+	if (settled && s->setup->once) {
+		leave(s);
 		return;
 	}
-	if (n > 0) {
-		qf_smtp_data_add(
-		    &s->data, &s->out, qf_span_n(s->chunk, (size_t)n));
-		return;
+	if (settled && s->phase >= QF_SMTP_ENVELOPE &&
+	    s->replies == s->commands) {
+		s->phase = QF_SMTP_READY;
+		s->mail = NULL;
 	}
-	qf_smtp_data_end(&s->data, &s->out);
-	command_written(s);
-	s->state = END;
-	restart_timer(s, now);
+	if (s->phase == QF_SMTP_READY && s->mail != NULL) {
+		qf_smtp_carry(s);
+		move_on(s);
+	}
 }
 
-struct qf_span qf_smtp_pending(struct qf_smtp *s, int64_t now)
+void qf_smtp_send(
+    struct qf_smtp *s, const struct qf_smtp_mail *mail, int64_t now)
 {
-	while (s->state == BODY && s->out_at == s->out.len)
-		refill(s, now);
+	s->mail = mail;
+	if (s->phase >= QF_SMTP_READY)
+		s->limit = after(now, s->setup->timeouts->total);
+	qf_smtp_result_reset(&s->result, mail->rcpt->n);
+	if (is_leaving(s)) {
+		s->result.stale = true;
+		qf_smtp_settle(s, QF_SMTP_CLOSED, QF_SMTP_MAIL, 0,
+		    "the connection was closed before");
+		return;
+	}
+	move_on(s);
+	qf_smtp_restart_timer(s, now);
+}
+
+struct qf_span qf_smtp_pending(struct qf_smtp *s)
+{
+	while (s->phase == QF_SMTP_STREAMING && s->out_at == s->out.len &&
+	       qf_smtp_has_room(s)) {
+		drop_output(s);
+		qf_smtp_add_piece(s);
+	}
 	return qf_span_n(s->out.s + s->out_at, s->out.len - s->out_at);
 }
 
@@ -331,115 +295,33 @@ void qf_smtp_sent(struct qf_smtp *s, size_t n, int64_t now)
 	s->total_sent += n;
 	if (s->out_at == s->out.len) {
 		drop_output(s);
-		restart_timer(s, now);
-		if (s->state == QUIT)
-			s->state = DONE;
+		qf_smtp_restart_timer(s, now);
+		if (s->phase == QF_SMTP_LEAVING)
+			s->phase = QF_SMTP_OVER;
 	} else if (s->total_sent - s->block_start >= QF_SMTP_BLOCK) {
-		restart_timer(s, now);
+		qf_smtp_restart_timer(s, now);
 	}
 }
 
-/* Has the command that the next reply answers left in full? */
-static bool reply_is_due(const struct qf_smtp *s)
-{
-	return s->replies < s->commands &&
-	       s->total_sent >= s->ends[s->replies % WINDOW];
-}
-
-/* After the last recipient was answered. */
-static void end_of_rcpts(struct qf_smtp *s)
-{
-	if (s->rcpt_soft > 0) {
-		s->result.outcome = s->rcpt_soft < s->job->rcpt->n
-					? QF_SMTP_SOME_DEFERRED
-					: QF_SMTP_DEFERRED;
-		s->result.code = s->soft_code;
-		qf_buf_addspan(&s->result.text, qf_buf_span(&s->soft_text));
-		add_not_sent(s);
-		quit(s);
-		return;
-	}
-	s->state = DATA;
-	qf_buf_adds(&s->out, "DATA\r\n");
-	command_written(s);
-}
-
-static void rcpt_answered(struct qf_smtp *s, struct qf_buf *text)
-{
-	if (s->reply.code >= 400 && s->rcpt_soft++ == 0) {
-		s->soft_code = s->reply.code;
-		add_phase(s, &s->soft_text);
-		qf_buf_addf(&s->soft_text, ": %s", text->s);
-	}
-	if (++s->rcpt_answered == s->job->rcpt->n)
-		end_of_rcpts(s);
-	else
-		write_rcpts(s);
-}
-
-/* The command was accepted: on to the next. */
-static void advance(struct qf_smtp *s, struct qf_buf *text)
-{
-	switch (s->state) {
-	case GREETING:
-		write_hello(s, EHLO);
-		break;
-	case EHLO:
-		qf_smtp_ehlo_parse(&s->offers, &s->reply);
-		write_mail(s);
-		break;
-	case HELO:
-		write_mail(s);
-		break;
-	case MAIL:
-		s->state = RCPT;
-		write_rcpts(s);
-		break;
-	case RCPT:
-		rcpt_answered(s, text);
-		break;
-	case DATA:
-		s->state = BODY;
-		break;
-	case END:
-		conclude(s, QF_SMTP_SENT, text);
-		break;
-	default:
-		break;
-	}
-}
-
-static void confused(
-    struct qf_smtp *s, const char *why, const struct qf_buf *text)
+void qf_smtp_confused(struct qf_smtp *s, const char *why)
 {
 	struct qf_buf what = QF_BUF_INIT;
 
-	qf_buf_addf(&what, "%s: %s", why, text->s);
-	give_up(s, QF_SMTP_CONFUSED, s->reply.code, what.s);
+	qf_smtp_keep_reply(s);
+	qf_buf_addf(&what, "%s: ", why);
+	qf_smtp_reply_format(&s->reply, &what);
+	qf_smtp_give_up(s, QF_SMTP_CONFUSED, s->reply.code, what.s);
 	qf_buf_free(&what);
 }
 
-/* A reply in its place. */
-static void take_due(struct qf_smtp *s, struct qf_buf *text)
+static void give_up_by_reply(struct qf_smtp *s, enum qf_smtp_outcome outcome)
 {
-	int code = s->reply.code;
-	bool ok = s->state == DATA ? code == 354 : code / 100 == 2;
+	struct qf_buf what = QF_BUF_INIT;
 
-	s->replies++;
-	if (ok)
-		advance(s, text);
-	else if (code == 421)
-		give_up(s, QF_SMTP_DEFERRED, code, text->s);
-	else if (code / 100 == 5 && s->state == EHLO)
-		write_hello(s, HELO);
-	else if (code / 100 == 4 && s->state == RCPT)
-		rcpt_answered(s, text);
-	else if (code / 100 == 4 || (code / 100 == 5 && s->state < MAIL))
-		conclude(s, QF_SMTP_DEFERRED, text);
-	else if (code / 100 == 5)
-		conclude(s, QF_SMTP_REFUSED, text);
-	else
-		confused(s, "unexpected reply", text);
+	qf_smtp_keep_reply(s);
+	qf_smtp_reply_format(&s->reply, &what);
+	qf_smtp_give_up(s, outcome, s->reply.code, what.s);
+	qf_buf_free(&what);
 }
 
 /*
@@ -448,52 +330,98 @@ static void take_due(struct qf_smtp *s, struct qf_buf *text)
  * before its end; both leave the connection useless, as the message can not
  * be cut short without being taken.
  */
-static void take_early(struct qf_smtp *s, struct qf_buf *text)
+static void take_early(struct qf_smtp *s)
 {
-	bool in_message = s->state == BODY || s->state == END;
+	const struct qf_smtp_command *c = qf_smtp_next_command(s);
+	bool in_message = s->phase == QF_SMTP_STREAMING ||
+			  (c != NULL && c->step == QF_SMTP_END);
 	int class = s->reply.code / 100;
 
 	if (s->reply.code == 421 || (in_message && class == 4))
-		give_up(s, QF_SMTP_DEFERRED, s->reply.code, text->s);
+		give_up_by_reply(s, QF_SMTP_DEFERRED);
 	else if (in_message && class == 5)
-		give_up(s, QF_SMTP_REFUSED, s->reply.code, text->s);
+		give_up_by_reply(s, QF_SMTP_REFUSED);
 	else
-		confused(s, "reply before the command", text);
+		qf_smtp_confused(s, "reply before the command");
+}
+
+/* A reply in its place. After 421 nothing more is to be had; a recipient
+ * that got it is told so all the same. */
+static void take_due(struct qf_smtp *s)
+{
+	const struct qf_smtp_command c = *qf_smtp_next_command(s);
+
+	if (c.step >= QF_SMTP_MAIL)
+		s->heard = s->heard || s->reply.code != 421;
+	if (s->reply.code == 421) {
+		if (c.step == QF_SMTP_RCPT)
+			qf_smtp_said(s, c.rcpt);
+		give_up_by_reply(s, QF_SMTP_DEFERRED);
+		return;
+	}
+	s->replies++;
+	s->answered = &c;
+	if (c.step < QF_SMTP_RSET)
+		qf_smtp_open_answered(s, c.step);
+	else
+		qf_smtp_carry_answered(s, &c);
+	s->answered = NULL;
 }
 
 static void take_reply(struct qf_smtp *s, int64_t now)
 {
-	struct qf_buf text = QF_BUF_INIT;
-
-	qf_smtp_reply_format(&s->reply, &text);
 	if (s->reply_is_early)
-		take_early(s, &text);
+		take_early(s);
 	else
-		take_due(s, &text);
-	qf_buf_free(&text);
+		take_due(s);
 	qf_smtp_reply_reset(&s->reply);
-	restart_timer(s, now);
+	move_on(s);
+	qf_smtp_restart_timer(s, now);
+}
+
+static void not_understood(struct qf_smtp *s, const char *why)
+{
+	qf_smtp_keep_reply(s);
+	qf_smtp_give_up(s, QF_SMTP_CONFUSED, 0, why);
 }
 
 void qf_smtp_received(struct qf_smtp *s, struct qf_span in, int64_t now)
 {
-	while (in.n > 0 && s->state < QUIT) {
+	/* Behind the reply to STARTTLS nothing may stand, and nothing that
+	 * stands there counts. */
+	while (in.n > 0 && !is_leaving(s) && s->phase != QF_SMTP_SHAKING) {
+		const struct qf_smtp_command *c = qf_smtp_next_command(s);
 		struct qf_err e;
 		int rc;
 
 		if (qf_smtp_reply_is_empty(&s->reply))
-			s->reply_is_early = !reply_is_due(s);
+			s->reply_is_early = c == NULL || !has_left(s, c);
 		rc = qf_smtp_reply_feed(&s->reply, &in, &e);
 		if (rc < 0)
-			give_up(s, QF_SMTP_CONFUSED, 0, e.text);
+			not_understood(s, e.text);
 		else if (rc > 0)
 			take_reply(s, now);
 	}
 }
 
+void qf_smtp_secured(struct qf_smtp *s, int64_t now)
+{
+	qf_smtp_reply_reset(&s->reply);
+	qf_smtp_ehlo_free(&s->offers);
+	s->secure = true;
+	s->phase = QF_SMTP_OPENING;
+	qf_smtp_write_hello(s, QF_SMTP_EHLO);
+	qf_smtp_restart_timer(s, now);
+}
+
+void qf_smtp_not_secured(struct qf_smtp *s, const char *why)
+{
+	qf_smtp_give_up(s, QF_SMTP_NO_TLS, 0, why);
+}
+
 void qf_smtp_closed(struct qf_smtp *s, const char *why)
 {
-	bool writing = s->state == BODY || (s->state == END && !dot_is_sent(s));
+	bool writing = qf_smtp_step_now(s) == QF_SMTP_BODY;
 	struct qf_buf what = QF_BUF_INIT;
 
 	if (why != NULL)
@@ -501,14 +429,15 @@ void qf_smtp_closed(struct qf_smtp *s, const char *why)
 	else
 		qf_buf_addf(&what, "the server closed the connection%s",
 		    qf_smtp_reply_is_empty(&s->reply) ? "" : " inside a reply");
-	give_up(s, writing ? QF_SMTP_UNSENT : QF_SMTP_CLOSED, 0, what.s);
+	qf_smtp_give_up(
+	    s, writing ? QF_SMTP_UNSENT : QF_SMTP_CLOSED, 0, what.s);
 	qf_buf_free(&what);
 }
 
 void qf_smtp_expired(struct qf_smtp *s)
 {
-	give_up(s, QF_SMTP_TIMED_OUT, 0,
-	    s->out_at < s->out.len || s->state == BODY
-		? "timed out: the server does not read"
-		: "timed out: no reply");
+	qf_smtp_give_up(s, QF_SMTP_TIMED_OUT, 0,
+	    s->limit <= s->deadline  ? "timed out: it took too long in all"
+	    : qf_smtp_wants_write(s) ? "timed out: the server does not read"
+				     : "timed out: no reply");
 }

@@ -28,7 +28,7 @@ static void add_line_end(struct qf_smtp_data *d, struct qf_buf *out, char c)
 static void add_run(
     struct qf_smtp_data *d, struct qf_buf *out, const char *p, size_t n)
 {
-	if (!d->mid_line && p[0] == '.')
+	if (!d->mid_line && p[0] == '.' && !d->plain)
 		qf_buf_addc(out, '.');
 	qf_buf_add(out, p, n);
 	d->after_cr = false;
@@ -54,6 +54,9 @@ void qf_smtp_data_add(
 
 void qf_smtp_data_end(struct qf_smtp_data *d, struct qf_buf *out)
 {
-	qf_buf_adds(out, d->mid_line ? "\r\n.\r\n" : ".\r\n");
-	*d = (struct qf_smtp_data){0};
+	if (d->mid_line)
+		qf_buf_adds(out, "\r\n");
+	if (!d->plain)
+		qf_buf_adds(out, ".\r\n");
+	*d = (struct qf_smtp_data){.plain = d->plain};
 }

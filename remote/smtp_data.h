@@ -20,12 +20,14 @@
 struct qf_smtp_data {
 	bool after_cr; /* the last byte was a CR; its line end is written */
 	bool mid_line; /* bytes were written since the last line end */
+	bool plain;    /* for BDAT: no dot is doubled, and none ends it */
 };
 
 /* Appends the next bytes of the message: at most twice their number. */
 void qf_smtp_data_add(
     struct qf_smtp_data *d, struct qf_buf *out, struct qf_span in);
-/* Appends the end: a line end where the last line has none, then the dot. */
+/* Appends the end: a line end where the last line has none, then the dot;
+ * the next message starts as this one did. */
 void qf_smtp_data_end(struct qf_smtp_data *d, struct qf_buf *out);
 
 #endif

@@ -16,6 +16,8 @@ static const struct {
     {"SMTPUTF8", offsetof(struct qf_smtp_ehlo, smtputf8)},
     {"STARTTLS", offsetof(struct qf_smtp_ehlo, starttls)},
     {"SIZE", offsetof(struct qf_smtp_ehlo, size)},
+    {"DSN", offsetof(struct qf_smtp_ehlo, dsn)},
+    {"CHUNKING", offsetof(struct qf_smtp_ehlo, chunking)},
 };
 
 static struct qf_span next_word(struct qf_span *rest)

@@ -14,7 +14,8 @@ enum {
 };
 
 struct qf_smtp_ehlo {
-	bool pipelining, eightbitmime, smtputf8, starttls, size;
+	bool pipelining, eightbitmime, smtputf8, starttls, size, dsn;
+	bool chunking;
 	/* Largest message, with SIZE; 0: no limit named. Of several SIZE
 	 * lines the smallest limit counts; one that is no number is none. */
 	unsigned long long size_max;

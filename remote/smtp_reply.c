@@ -65,7 +65,7 @@ static void keep_text(struct qf_smtp_reply *r, struct qf_span line)
 
 	if (line.n > 4)
 		text = qf_span_n(line.p + 4, line.n - 4);
-	if (text.n > QF_REPLY_TEXT_MAX)
+	if (text.n > QF_REPLY_TEXT_MAX && r->code != 334)
 		text.n = QF_REPLY_TEXT_MAX;
 	qf_smtp_add_printable(&r->text, text);
 	qf_buf_addc(&r->text, '\n');
@@ -132,21 +132,66 @@ bool qf_smtp_reply_next(
 	return true;
 }
 
+/* Appends a line's text behind what stands there. */
+static void flatten_line(struct qf_buf *out, struct qf_span text)
+{
+	text = qf_span_trim(text);
+	if (text.n == 0)
+		return;
+	qf_buf_addc(out, ' ');
+	qf_buf_addspan(out, text);
+}
+
+static void cut_at(struct qf_buf *out, size_t len)
+{
+	if (out->len <= len)
+		return;
+	out->len = len;
+	out->s[len] = '\0';
+}
+
 void qf_smtp_reply_format(const struct qf_smtp_reply *r, struct qf_buf *out)
 {
 	struct qf_span line;
 	size_t at = 0, start = out->len;
 
 	qf_buf_addf(out, "%d", r->code);
-	while (qf_smtp_reply_next(r, &at, &line)) {
-		line = qf_span_trim(line);
-		if (line.n == 0)
-			continue;
-		qf_buf_addc(out, ' ');
+	while (qf_smtp_reply_next(r, &at, &line))
+		flatten_line(out, line);
+	cut_at(out, start + QF_REPLY_TEXT_MAX);
+}
+
+void qf_smtp_reply_flatten(struct qf_span lines, struct qf_buf *out)
+{
+	size_t start = out->len;
+	struct qf_span line;
+
+	qf_buf_add(out, lines.p, lines.n < 3 ? lines.n : 3);
+	while (qf_span_cut(&lines, '\n', &line)) {
+		if (line.n > 4)
+			flatten_line(out, qf_span_n(line.p + 4, line.n - 4));
+	}
+	cut_at(out, start + QF_REPLY_TEXT_MAX);
+}
+
+void qf_smtp_reply_lines(
+    const struct qf_smtp_reply *r, size_t max, struct qf_buf *out)
+{
+	size_t at = 0, start = out->len, left = r->lines;
+	struct qf_span line;
+
+	while (out->len - start < max && qf_smtp_reply_next(r, &at, &line)) {
+		bool last = --left == 0 && r->complete;
+
+		qf_buf_addf(out, "%d", r->code);
+		if (!last || line.n > 0)
+			qf_buf_addc(out, last ? ' ' : '-');
 		qf_buf_addspan(out, line);
+		qf_buf_addc(out, '\n');
 	}
-	if (out->len - start > QF_REPLY_TEXT_MAX) {
-		out->len = start + QF_REPLY_TEXT_MAX;
-		out->s[out->len] = '\0';
+	if (!r->complete && r->line.len > 0) {
+		qf_smtp_add_printable(out, qf_span_trim(qf_buf_span(&r->line)));
+		qf_buf_addc(out, '\n');
 	}
+	cut_at(out, start + max);
 }

@@ -17,7 +17,8 @@
 
 enum {
 	QF_REPLY_LINE_MAX = 4096, /* bytes of a line, without its end */
-	QF_REPLY_TEXT_MAX = 512,  /* bytes of a line's text that are kept */
+	QF_REPLY_TEXT_MAX = 512,  /* bytes of a line's text that are kept; of
+				   * 334, which asks for more, all */
 	QF_REPLY_LINES_MAX = 100,
 	QF_REPLY_TOTAL_MAX = 65536 /* bytes of a reply */
 };
@@ -56,6 +57,13 @@ bool qf_smtp_reply_next(
 
 /* Appends `CODE text`, all lines on one, at most QF_REPLY_TEXT_MAX bytes. */
 void qf_smtp_reply_format(const struct qf_smtp_reply *r, struct qf_buf *out);
+/* Appends its lines as the server wrote them, `CODE-text` and at last `CODE
+ * text`, each with an LF, at most max bytes; of what is no reply, the line
+ * that was not understood. */
+void qf_smtp_reply_lines(
+    const struct qf_smtp_reply *r, size_t max, struct qf_buf *out);
+/* Makes of such lines what qf_smtp_reply_format() does. */
+void qf_smtp_reply_flatten(struct qf_span lines, struct qf_buf *out);
 
 /* Appends s with `?` for every byte that is not printable ASCII; a tab
  * becomes a space. */

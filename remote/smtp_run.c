@@ -37,7 +37,7 @@ static void on_readable(struct qf_smtp *s, struct qf_stream *st)
 
 static void on_writable(struct qf_smtp *s, struct qf_stream *st)
 {
-	struct qf_span out = qf_smtp_pending(s, qf_clock_mono());
+	struct qf_span out = qf_smtp_pending(s);
 	struct qf_err e, ignored;
 	long n;
 
@@ -49,28 +49,59 @@ static void on_writable(struct qf_smtp *s, struct qf_stream *st)
 	if (n > 0 || n == QF_ETIME)
 		return;
 	/* Its last words may say why it went away. */
-	while (!qf_smtp_is_done(s) && read_some(s, st, &ignored) > 0)
+	while (qf_smtp_wants(s) == QF_SMTP_WANTS_IO &&
+	       read_some(s, st, &ignored) > 0)
 		;
 	qf_smtp_closed(s, reason(&e));
 }
 
-void qf_smtp_run(struct qf_smtp *s, struct qf_stream *st)
+static void do_handshake(
+    struct qf_smtp *s, struct qf_stream *st, qf_smtp_shake_fn *shake, void *ctx)
 {
-	while (!qf_smtp_is_done(s)) {
-		int want = QF_STREAM_READ, ready;
-		struct qf_err e;
+	struct qf_err e;
 
-		if (qf_smtp_wants_write(s))
-			want |= QF_STREAM_WRITE;
-		ready = qf_stream_wait(st, want, qf_smtp_deadline(s), &e);
-		if (ready < 0 && ready != QF_ETIME)
-			qf_smtp_closed(s, reason(&e));
-		if (ready > 0 && ready & QF_STREAM_READ)
-			on_readable(s, st);
-		if (ready > 0 && ready & QF_STREAM_WRITE && !qf_smtp_is_done(s))
-			on_writable(s, st);
-		/* A peer that always has a byte more is late all the same. */
-		if (qf_deadline_poll(qf_smtp_deadline(s)) == 0)
-			qf_smtp_expired(s);
+	if (shake(ctx, st, qf_smtp_deadline(s), &e) < 0)
+		qf_smtp_not_secured(s, e.text);
+	else
+		qf_smtp_secured(s, qf_clock_mono());
+}
+
+/* Waits for the server, and does what is possible then. */
+static void turn(struct qf_smtp *s, struct qf_stream *st)
+{
+	int want = QF_STREAM_READ, ready;
+	struct qf_err e;
+
+	if (qf_smtp_wants_write(s))
+		want |= QF_STREAM_WRITE;
+	ready = qf_stream_wait(st, want, qf_smtp_deadline(s), &e);
+	if (ready < 0 && ready != QF_ETIME)
+		qf_smtp_closed(s, reason(&e));
+	if (ready > 0 && ready & QF_STREAM_READ)
+		on_readable(s, st);
+	/* What came may have led to commands: they need not wait. */
+	if (ready > 0 && qf_smtp_wants_write(s))
+		on_writable(s, st);
+	/* A peer that always has a byte more is late all the same. */
+	if (qf_deadline_poll(qf_smtp_deadline(s)) == 0)
+		qf_smtp_expired(s);
+}
+
+void qf_smtp_run(
+    struct qf_smtp *s, struct qf_stream *st, qf_smtp_shake_fn *shake, void *ctx)
+{
+	if (qf_smtp_wants_write(s))
+		on_writable(s, st);
+	for (;;) {
+		switch (qf_smtp_wants(s)) {
+		case QF_SMTP_WANTS_IO:
+			turn(s, st);
+			break;
+		case QF_SMTP_WANTS_HANDSHAKE:
+			do_handshake(s, st, shake, ctx);
+			break;
+		default:
+			return;
+		}
 	}
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/base/utf8.h"
+
 /* The length of what stands before the last `@`, or -1 without one. */
 static long last_at(struct qf_span addr)
 {
@@ -54,22 +56,24 @@ bool qf_addr_is_ascii(struct qf_span addr)
 	return true;
 }
 
-/* atext of RFC 5321 section 4.1.2 */
-static bool is_atext(char c)
+/* atext of RFC 5321 section 4.1.2, and with RFC 6531 8-bit bytes. */
+static bool is_atext(char c, bool utf8)
 {
 	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 	    (c >= '0' && c <= '9'))
 		return true;
+	if ((unsigned char)c > 127)
+		return utf8;
 	return c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL;
 }
 
 /* Dot-string of RFC 5321 section 4.1.2: atoms with single dots between. */
 static bool is_dot_string(struct qf_span s)
 {
-	bool after_atom = false;
+	bool after_atom = false, utf8 = qf_utf8_is_valid(s);
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '.' ? !after_atom : !is_atext(s.p[i]))
+		if (s.p[i] == '.' ? !after_atom : !is_atext(s.p[i], utf8))
 			return false;
 		after_atom = s.p[i] != '.';
 	}

@@ -60,7 +60,8 @@ static const struct quote_case {
     {"a\tb@c", "\"a\tb\"@c", false},
     {"a@b\r\nRCPT TO:<x>", "a@b\r\nRCPT TO:<x>", false},
     {"a\x7f@b", "\"a\x7f\"@b", false},
-    {"\xc3\xa4@b", "\"\xc3\xa4\"@b", false},
+    {"\xc3\xa4@b", "\xc3\xa4@b", false},
+    {"\xc3 b@b", "\"\xc3 b\"@b", false},
 };
 
 static void test_quote(void **state)

@@ -1,88 +1,5 @@
-#include "remote/smtp.h"
-
 #include "lib/base/clock.h"
-#include "tests/unit/unit.h"
-
-/* A message in memory as the source. */
-struct text {
-	struct qf_span rest;
-	size_t step;    /* bytes a call gives at most */
-	size_t fail_at; /* fails when this many bytes are left; 0: never */
-};
-
-static long read_text(void *ctx, char *p, size_t n, struct qf_err *e)
-{
-	struct text *t = ctx;
-
-	if (t->fail_at != 0 && t->rest.n <= t->fail_at)
-		return qf_fail(e, QF_EREAD, "disk on fire");
-	if (n > t->rest.n)
-		n = t->rest.n;
-	if (n > t->step)
-		n = t->step;
-	memcpy(p, t->rest.p, n);
-	t->rest.p += n;
-	t->rest.n -= n;
-	return (long)n;
-}
-
-/* A session with all that belongs to it. */
-struct world {
-	struct qf_smtp *s;
-	struct qf_smtp_job job;
-	struct qf_strv rcpt;
-	struct text text;
-	struct qf_buf wire; /* what the engine sent */
-	int64_t now;
-};
-
-static void start(struct world *w, const char *rcpts, const char *message)
-{
-	struct qf_err e;
-
-	*w = (struct world){.wire = QF_BUF_INIT, .now = 1000};
-	assert_int_equal(0, qf_strv_split(&w->rcpt, qf_span(rcpts), &e));
-	w->text = (struct text){.rest = qf_span(message), .step = 7};
-	w->job = (struct qf_smtp_job){.helo = "me.example",
-	    .sender = "s@x.example",
-	    .rcpt = &w->rcpt,
-	    .source = read_text,
-	    .source_ctx = &w->text,
-	    .timeouts = &qf_smtp_timeouts_rfc};
-	w->s = qf_smtp_new(&w->job, w->now);
-}
-
-static void end(struct world *w)
-{
-	qf_smtp_free(&w->s);
-	qf_strv_free(&w->rcpt);
-	qf_buf_free(&w->wire);
-}
-
-/* Sends all there is, at most `most` bytes. */
-static void send_some(struct world *w, size_t most)
-{
-	while (most > 0 && qf_smtp_wants_write(w->s)) {
-		struct qf_span out = qf_smtp_pending(w->s, w->now);
-		size_t n = out.n < most ? out.n : most;
-
-		if (n == 0)
-			break;
-		qf_buf_add(&w->wire, out.p, n);
-		most -= n;
-		qf_smtp_sent(w->s, n, w->now);
-	}
-}
-
-static void send_all(struct world *w)
-{
-	send_some(w, SIZE_MAX);
-}
-
-static void hear(struct world *w, const char *bytes)
-{
-	qf_smtp_received(w->s, qf_span(bytes), w->now);
-}
+#include "tests/unit/smtp_world.h"
 
 #define LATE "\001" /* a turn in which nothing comes until the deadline */
 #define GONE "\002" /* a turn in which the connection breaks */
@@ -250,8 +167,9 @@ static const struct dialogue dialogues[] = {
     {"early 421", "r@y", "hi", {"220 a\r\n421 down\r\n"}, QF_SMTP_DEFERRED, 421,
 	"EHLO: 421 down", "", false},
     {"one reply too many", "r@y", "hi",
-	{"220 a\r\n", PIPE, "250 c\r\n250 d\r\n354 e\r\n"}, QF_SMTP_CONFUSED,
-	354, "DATA: reply before the command: 354 e", NULL, false},
+	{"220 a\r\n", PIPE, "250 c\r\n250 d\r\n354 e\r\n250 f\r\n"},
+	QF_SMTP_CONFUSED, 250, "message: reply before the command: 250 f", NULL,
+	false},
     {"accepted before the message", "r@y.example", "hi",
 	{"220 a\r\n", "250 b\r\n", "250 c\r\n", "250 d\r\n",
 	    "354 e\r\n250 f\r\n"},
@@ -288,11 +206,11 @@ static void play(const struct dialogue *d, size_t which, size_t split)
 	const struct qf_smtp_result *r;
 	struct world w;
 
-	start(&w, d->rcpts, d->message);
-	for (size_t i = 0; !qf_smtp_is_done(w.s); i++) {
+	world_start(&w, d->rcpts, d->message);
+	for (size_t i = 0; !world_is_done(&w); i++) {
 		assert_true(i < UNIT_COUNT(d->turns));
-		send_all(&w);
-		if (qf_smtp_is_done(w.s))
+		world_send(&w);
+		if (world_is_done(&w))
 			break;
 		if (d->turns[i] == NULL)
 			qf_smtp_closed(w.s, NULL);
@@ -310,7 +228,7 @@ static void play(const struct dialogue *d, size_t which, size_t split)
 		assert_string_equal(d->text, r->text.s);
 	if (d->wire != NULL)
 		assert_string_equal(d->wire, w.wire.s);
-	end(&w);
+	world_end(&w);
 }
 
 static void whole_dialogues(void **state)
@@ -340,18 +258,18 @@ static void one_byte_at_a_time(void **state)
 	struct world w;
 
 	(void)state;
-	start(&w, "r@y.example", "hi\n");
+	world_start(&w, "r@y.example", "hi\n");
 	for (size_t t = 0; t < UNIT_COUNT(turns); t++) {
 		while (qf_smtp_wants_write(w.s))
-			send_some(&w, 1);
+			world_send_some(&w, 1);
 		for (const char *p = turns[t]; *p != '\0'; p++)
 			qf_smtp_received(w.s, qf_span_n(p, 1), w.now);
 	}
-	send_all(&w);
-	assert_true(qf_smtp_is_done(w.s));
+	world_send(&w);
+	assert_true(world_is_done(&w));
 	assert_int_equal(QF_SMTP_SENT, qf_smtp_result(w.s)->outcome);
 	assert_string_equal(TO_DOT "QUIT\r\n", w.wire.s);
-	end(&w);
+	world_end(&w);
 }
 
 /* Up to the message, which is ready to be sent. */
@@ -359,10 +277,10 @@ static void start_message(struct world *w, const char *message)
 {
 	static const char *const turns[] = {SIX};
 
-	start(w, "r@y.example", message);
+	world_start(w, "r@y.example", message);
 	for (size_t t = 0; t < UNIT_COUNT(turns); t++) {
-		send_all(w);
-		hear(w, turns[t]);
+		world_send(w);
+		world_hear(w, turns[t]);
 	}
 }
 
@@ -391,17 +309,17 @@ static void stopped_inside_the_message(void **state)
 		struct world w;
 
 		start_message(&w, "a long message\n");
-		send_some(&w, 3);
+		world_send_some(&w, 3);
 		if (cases[i].heard != NULL)
-			hear(&w, cases[i].heard);
+			world_hear(&w, cases[i].heard);
 		qf_smtp_closed(w.s, NULL);
-		assert_true(qf_smtp_is_done(w.s));
+		assert_true(world_is_done(&w));
 		r = qf_smtp_result(w.s);
 		assert_int_equal(cases[i].outcome, r->outcome);
 		assert_string_equal(cases[i].text, r->text.s);
 		assert_false(r->maybe_taken);
 		assert_false(qf_smtp_wants_write(w.s));
-		end(&w);
+		world_end(&w);
 	}
 }
 
@@ -413,21 +331,21 @@ static void stopped_before_the_dot_has_left(void **state)
 	(void)state;
 	start_message(&w, "hi\n");
 	while (memmem(w.wire.s, w.wire.len, "hi\r\n.\r", 6) == NULL)
-		send_some(&w, 1);
-	hear(&w, "250 ok\r\n");
+		world_send_some(&w, 1);
+	world_hear(&w, "250 ok\r\n");
 	assert_int_equal(QF_SMTP_CONFUSED, qf_smtp_result(w.s)->outcome);
 	assert_false(qf_smtp_result(w.s)->maybe_taken);
-	end(&w);
+	world_end(&w);
 
 	start_message(&w, "hi\n");
 	while (memmem(w.wire.s, w.wire.len, "hi\r\n.\r", 6) == NULL)
-		send_some(&w, 1);
+		world_send_some(&w, 1);
 	qf_smtp_closed(w.s, "Broken pipe");
 	assert_int_equal(QF_SMTP_UNSENT, qf_smtp_result(w.s)->outcome);
-	assert_string_equal("end of message: connection broken: Broken pipe",
+	assert_string_equal("message: connection broken: Broken pipe",
 	    qf_smtp_result(w.s)->text.s);
 	assert_false(qf_smtp_result(w.s)->maybe_taken);
-	end(&w);
+	world_end(&w);
 }
 
 static void message_can_not_be_read(void **state)
@@ -437,13 +355,13 @@ static void message_can_not_be_read(void **state)
 	(void)state;
 	start_message(&w, "a message with an end that is lost\n");
 	w.text.fail_at = 5;
-	send_all(&w);
-	assert_true(qf_smtp_is_done(w.s));
+	world_send(&w);
+	assert_true(world_is_done(&w));
 	assert_int_equal(QF_SMTP_UNREAD, qf_smtp_result(w.s)->outcome);
 	assert_string_equal(
 	    "message: disk on fire", qf_smtp_result(w.s)->text.s);
 	assert_null(strstr(w.wire.s, ".\r\n"));
-	end(&w);
+	world_end(&w);
 }
 
 static void nothing_changes_the_outcome(void **state)
@@ -452,18 +370,18 @@ static void nothing_changes_the_outcome(void **state)
 
 	(void)state;
 	start_message(&w, "hi\n");
-	send_all(&w);
-	hear(&w, "250 mine\r\n500 what\r\n");
-	assert_false(qf_smtp_is_done(w.s));
-	hear(&w, "421 gone\r\n");
+	world_send(&w);
+	world_hear(&w, "250 mine\r\n500 what\r\n");
+	assert_false(world_is_done(&w));
+	world_hear(&w, "421 gone\r\n");
 	qf_smtp_closed(w.s, NULL);
 	qf_smtp_expired(w.s);
-	hear(&w, "550 no\r\n");
-	assert_true(qf_smtp_is_done(w.s));
+	world_hear(&w, "550 no\r\n");
+	assert_true(world_is_done(&w));
 	assert_int_equal(QF_SMTP_SENT, qf_smtp_result(w.s)->outcome);
 	assert_string_equal(
 	    "end of message: 250 mine", qf_smtp_result(w.s)->text.s);
-	end(&w);
+	world_end(&w);
 }
 
 static void many_recipients_are_pipelined_in_windows(void **state)
@@ -478,30 +396,30 @@ static void many_recipients_are_pipelined_in_windows(void **state)
 	(void)state;
 	for (int i = 0; i < COUNT; i++)
 		qf_buf_addf(&rcpts, "r%d@y.example ", i);
-	start(&w, rcpts.s, "hi\n");
-	hear(&w, "220 a\r\n");
-	send_all(&w);
-	hear(&w, PIPE);
+	world_start(&w, rcpts.s, "hi\n");
+	world_hear(&w, "220 a\r\n");
+	world_send(&w);
+	world_hear(&w, PIPE);
 	assert_true(qf_smtp_offers(w.s)->pipelining);
-	send_all(&w);
-	hear(&w, "250 c\r\n");
+	world_send(&w);
+	world_hear(&w, "250 c\r\n");
 	while (answered < COUNT) {
-		send_all(&w);
+		world_send(&w);
 		sent = 0;
 		for (const char *p = w.wire.s; (p = strstr(p, "RCPT")); p++)
 			sent++;
 		assert_true(sent > answered && sent - answered <= 64);
 		assert_null(strstr(w.wire.s, "DATA"));
-		hear(&w, "250 d\r\n");
+		world_hear(&w, "250 d\r\n");
 		answered++;
 	}
-	send_all(&w);
-	hear(&w, "354 e\r\n");
-	send_all(&w);
-	hear(&w, "250 f\r\n");
+	world_send(&w);
+	world_hear(&w, "354 e\r\n");
+	world_send(&w);
+	world_hear(&w, "250 f\r\n");
 	assert_int_equal(QF_SMTP_SENT, qf_smtp_result(w.s)->outcome);
 	qf_buf_free(&rcpts);
-	end(&w);
+	world_end(&w);
 }
 
 /* One step, and the time by which its reply must be there. */
@@ -519,18 +437,18 @@ static void deadlines_of_steps(void **state)
 	assert_int_equal(120000, t->data);
 	assert_int_equal(180000, t->block);
 	assert_int_equal(600000, t->end);
-	start(&w, "r@y.example", "hi\n");
+	world_start(&w, "r@y.example", "hi\n");
 	for (size_t i = 0; i < UNIT_COUNT(turns); i++) {
-		send_all(&w);
+		world_send(&w);
 		assert_int_equal(w.now + ms[i], qf_smtp_deadline(w.s));
 		/* A byte now and then wins no time. */
 		w.now += 1000;
 		qf_smtp_received(w.s, qf_span_n(turns[i], 1), w.now);
 		assert_int_equal(w.now - 1000 + ms[i], qf_smtp_deadline(w.s));
 		w.now += 1000;
-		hear(&w, turns[i] + 1);
+		world_hear(&w, turns[i] + 1);
 	}
-	end(&w);
+	world_end(&w);
 }
 
 static void deadlines_of_blocks(void **state)
@@ -546,29 +464,29 @@ static void deadlines_of_blocks(void **state)
 	begun = w.now;
 	assert_int_equal(begun + block, qf_smtp_deadline(w.s));
 	w.now += 1000;
-	send_some(&w, QF_SMTP_BLOCK - 1);
+	world_send_some(&w, QF_SMTP_BLOCK - 1);
 	assert_int_equal(begun + block, qf_smtp_deadline(w.s));
-	send_some(&w, 1);
+	world_send_some(&w, 1);
 	assert_int_equal(w.now + block, qf_smtp_deadline(w.s));
 	qf_smtp_expired(w.s);
 	assert_int_equal(QF_SMTP_TIMED_OUT, qf_smtp_result(w.s)->outcome);
 	assert_string_equal("message: timed out: the server does not read",
 	    qf_smtp_result(w.s)->text.s);
-	end(&w);
+	world_end(&w);
 }
 
 static void no_timeout_is_no_deadline(void **state)
 {
-	struct qf_smtp_timeouts none = {QF_NEVER, 1, 1, 1, 1};
+	struct qf_smtp_timeouts none = {QF_NEVER, 1, 1, 1, 1, QF_NEVER};
 	struct world w;
 
 	(void)state;
-	start(&w, "r@y", "");
+	world_start(&w, "r@y", "");
 	qf_smtp_free(&w.s);
-	w.job.timeouts = &none;
-	w.s = qf_smtp_new(&w.job, w.now);
+	w.setup.timeouts = &none;
+	w.s = qf_smtp_new(&w.setup, w.now);
 	assert_int_equal(QF_NEVER, qf_smtp_deadline(w.s));
-	end(&w);
+	world_end(&w);
 }
 
 static void helo_names(void **state)
@@ -672,11 +590,12 @@ static void random_servers(void **state)
 		struct world w;
 		int steps = 0;
 
-		start(&w, random_below(2) ? "a@y b@y c@y" : "a@y", ".hi\r.\n");
-		while (!qf_smtp_is_done(w.s) && ++steps < 200) {
+		world_start(
+		    &w, random_below(2) ? "a@y b@y c@y" : "a@y", ".hi\r.\n");
+		while (!world_is_done(&w) && ++steps < 200) {
 			w.now += (int64_t)random_below(1000);
 			if (random_below(40) > 0)
-				send_some(
+				world_send_some(
 				    &w, random_below(20) > 0 ? SIZE_MAX : 3);
 			qf_buf_reset(&in);
 			random_bytes(&in, &w);
@@ -690,7 +609,7 @@ static void random_servers(void **state)
 		check_end(&w);
 		outcomes[qf_smtp_result(w.s)->outcome]++;
 		qf_buf_free(&in);
-		end(&w);
+		world_end(&w);
 	}
 	/* The bytes are of use only if they get everywhere. */
 	assert_true(outcomes[QF_SMTP_SENT] > 0);

@@ -11,8 +11,8 @@ enum {
 };
 
 static struct qf_smtp_timeouts patient = {
-    QF_NEVER, QF_NEVER, QF_NEVER, QF_NEVER, QF_NEVER};
-static struct qf_smtp_timeouts impatient; /* zeros */
+    QF_NEVER, QF_NEVER, QF_NEVER, QF_NEVER, QF_NEVER, QF_NEVER};
+static struct qf_smtp_timeouts impatient = {.total = QF_NEVER};
 
 static long give(void *ctx, char *p, size_t n, struct qf_err *e)
 {
@@ -92,12 +92,13 @@ static void run(void (*server)(int), size_t size,
     const char *text)
 {
 	struct qf_strv rcpt = {0};
-	struct qf_smtp_job job = {.helo = "me",
-	    .sender = "s@x",
+	struct qf_smtp_setup setup = {
+	    .helo = "me", .once = true, .timeouts = t};
+	struct qf_smtp_mail mail = {.sender = "s@x",
 	    .rcpt = &rcpt,
 	    .source = give,
 	    .source_ctx = &size,
-	    .timeouts = t};
+	    .together = true};
 	struct qf_stream st;
 	struct qf_smtp *s;
 	int fds[2];
@@ -115,9 +116,10 @@ static void run(void (*server)(int), size_t size,
 	if (server != NULL)
 		qf_close(&fds[1]);
 	assert_int_equal(0, qf_stream_open(&st, fds[0], NULL));
-	s = qf_smtp_new(&job, qf_clock_mono());
-	qf_smtp_run(s, &st);
-	assert_true(qf_smtp_is_done(s));
+	s = qf_smtp_new(&setup, qf_clock_mono());
+	qf_smtp_send(s, &mail, qf_clock_mono());
+	qf_smtp_run(s, &st, NULL, NULL);
+	assert_int_equal(QF_SMTP_WANTS_NOTHING, qf_smtp_wants(s));
 	assert_int_equal(outcome, qf_smtp_result(s)->outcome);
 	assert_int_equal(false, qf_smtp_result(s)->maybe_taken);
 	if (text != NULL)

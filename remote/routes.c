@@ -1,0 +1,100 @@
+#include "remote/routes.h"
+
+#include <string.h>
+
+/* The last line whose name is key, with what follows the colon. */
+static const struct qf_line *find(
+    const struct qf_lines *lines, struct qf_span key, struct qf_span *relay)
+{
+	for (size_t i = lines->n; i-- > 0;) {
+		struct qf_span rest = lines->v[i].s, name;
+
+		if (qf_span_cut(&rest, ':', &name) && qf_span_ieq(name, key)) {
+			*relay = rest;
+			return &lines->v[i];
+		}
+	}
+	return NULL;
+}
+
+/* ... of the host, or of what it belongs to. */
+static const struct qf_line *find_best(
+    const struct qf_lines *lines, const char *host, struct qf_span *relay)
+{
+	const struct qf_line *line = find(lines, qf_span(host), relay);
+	const char *dot = host;
+
+	while (line == NULL && (dot = strchr(dot, '.')) != NULL) {
+		line = find(lines, qf_span(dot), relay);
+		dot++;
+	}
+	return line != NULL ? line : find(lines, qf_span(""), relay);
+}
+
+/* Cuts the port off a word: HOST:PORT, HOST;PORT, [ADDRESS]:PORT; an IPv6
+ * address without brackets has none. */
+static char *cut_port(char *word)
+{
+	char *end = strchr(word, ']');
+	char *colon = strpbrk(end != NULL ? end : word, ":;");
+
+	if (colon == NULL || (*colon == ':' && strchr(colon + 1, ':') != NULL))
+		return NULL;
+	*colon = '\0';
+	return colon + 1;
+}
+
+static int take_relay(struct qf_route_to *out, char *word, struct qf_err *e)
+{
+	const char *port = cut_port(word);
+	unsigned long long n = 0;
+
+	out->is_relay = true;
+	out->options.host = word;
+	if (word[0] == '\0')
+		return qf_fail(e, QF_ECONF, "a port without a relay");
+	if (port != NULL && (!qf_span_u64(qf_span(port), 65535, &n) || n == 0))
+		return qf_fail(e, QF_ECONF,
+		    "%.40s is no port number: use 1 to 65535", port);
+	out->options.port = (unsigned)n;
+	return 0;
+}
+
+static int parse(
+    struct qf_route_to *out, struct qf_span relay, struct qf_err *e)
+{
+	int rc = qf_strv_split(&out->words, relay, e);
+
+	if (rc < 0)
+		return rc;
+	/* Options alone are for the host's mail exchangers. */
+	if (out->words.n > 0 && strchr(" \t", relay.p[0]) == NULL)
+		rc = take_relay(out, out->words.v[0], e);
+	for (size_t i = out->is_relay; rc == 0 && i < out->words.n; i++)
+		rc = qf_module_word(
+		    qf_smtp_options, &out->options, out->words.v[i], e);
+	return rc == 0 ? qf_smtp_options_check(&out->options, e) : rc;
+}
+
+int qf_route_find(struct qf_route_to *out, const struct qf_lines *lines,
+    const char *host, struct qf_err *e)
+{
+	const struct qf_line *line;
+	struct qf_span relay;
+
+	*out = (struct qf_route_to){.options = {.host = host}};
+	line = find_best(lines, host, &relay);
+	if (line == NULL)
+		return qf_smtp_options_check(&out->options, e);
+	if (parse(out, relay, e) == 0)
+		return 0;
+	qf_route_free(out);
+	qf_err_context(e, "smtproutes:%u", line->number);
+	return QF_ECONF;
+}
+
+void qf_route_free(struct qf_route_to *r)
+{
+	qf_strv_free(&r->words);
+	*r = (struct qf_route_to){0};
+}

@@ -1,0 +1,26 @@
+/*
+ * What there is to know of a message before it is sent: how long it is on the
+ * wire, whether it has 8-bit bytes, and whether its last line ends.
+ */
+#ifndef QF_REMOTE_SURVEY_H
+#define QF_REMOTE_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+
+struct qf_survey {
+	/* With CR LF for each line end and one at the end; without doubled
+	 * dots and the final one (RFC 1870 section 5). */
+	uint64_t wire;
+	bool eightbit;
+	bool ends; /* with LF; true of an empty message as well */
+};
+
+/* Looks at the bytes of fd in [at, end), which keeps its offset; QF_EREAD,
+ * also when the file is shorter. */
+int qf_survey(
+    struct qf_survey *v, int fd, uint64_t at, uint64_t end, struct qf_err *e);
+
+#endif
