@@ -89,7 +89,7 @@ int qf_module_mail_open(struct qf_module_mail *m, int fd, struct qf_err *e)
 	struct stat st;
 	int rc;
 
-	m->fd = fd;
+	m->body.fd = fd;
 	if (fstat(fd, &st) < 0)
 		return qf_fail_sys(e, QF_ENOENT, "message: descriptor %d", fd);
 	if (!S_ISREG(st.st_mode))
@@ -97,8 +97,8 @@ int qf_module_mail_open(struct qf_module_mail *m, int fd, struct qf_err *e)
 		    "message: descriptor %d is not a regular file", fd);
 	rc = read_envelope(m, &w, e);
 	qf_buf_free(&w.bytes);
-	m->at = w.at;
-	m->end = (uint64_t)st.st_size;
+	m->body.at = w.at;
+	m->body.end = (uint64_t)st.st_size;
 	return rc;
 }
 
@@ -135,25 +135,4 @@ out:
 	qf_buf_free(&safe);
 	qf_strv_free(&rcpt);
 	return rc;
-}
-
-long qf_module_mail_read(
-    struct qf_module_mail *m, char *p, size_t n, struct qf_err *e)
-{
-	ssize_t got;
-
-	if (m->at >= m->end)
-		return 0;
-	if (n > m->end - m->at)
-		n = (size_t)(m->end - m->at);
-	do
-		got = pread(m->fd, p, n, (off_t)m->at);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return qf_fail_sys(e, QF_EREAD, "cannot read the message");
-	if (got == 0)
-		return qf_fail(e, QF_EREAD,
-		    "the message became shorter while it was sent");
-	m->at += (uint64_t)got;
-	return got;
 }

@@ -5,25 +5,23 @@
 #define QF_REMOTE_MODULE_MAIL_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/strv.h"
+#include "remote/body.h"
 
 /* What descriptor 3 gives: a line with the sender, lines with recipients, an
  * empty line, the message. */
 struct qf_module_mail {
-	int fd; /* borrowed */
 	struct qf_buf sender;
 	struct qf_strv rcpt;
-	uint64_t at, end; /* the rest of the message in fd */
+	struct qf_body body;
 	bool utf8;        /* an address needs SMTPUTF8 */
 };
 
 /* clang-format off */
-#define QF_MODULE_MAIL_INIT {.fd = -1, .sender = QF_BUF_INIT}
+#define QF_MODULE_MAIL_INIT {.sender = QF_BUF_INIT, .body = {.fd = -1}}
 /* clang-format on */
 
 /* QF_ENOENT when fd is not open or can not be positioned (12), QF_EREAD when
@@ -34,10 +32,5 @@ void qf_module_mail_free(struct qf_module_mail *m);
 /* Puts all addresses into the form that goes between the brackets of an SMTP
  * command; QF_EFORMAT, and e names it, when one has no safe form. */
 int qf_module_mail_quote(struct qf_module_mail *m, struct qf_err *e);
-
-/* Next bytes of the message: their number, 0 at the end, QF_EREAD; also when
- * the file is shorter than it was. */
-long qf_module_mail_read(
-    struct qf_module_mail *m, char *p, size_t n, struct qf_err *e);
 
 #endif

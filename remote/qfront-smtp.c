@@ -100,11 +100,6 @@ static void write_usage(int fd, const char *program)
 	qf_buf_free(&text);
 }
 
-static long read_message(void *ctx, char *p, size_t n, struct qf_err *e)
-{
-	return qf_module_mail_read(ctx, p, n, e);
-}
-
 static int shake(
     void *ctx, struct qf_stream *st, int64_t deadline, struct qf_err *e)
 {
@@ -144,8 +139,8 @@ static int talk(struct run *r)
 	    .timeouts = &qf_smtp_timeouts_rfc};
 	struct qf_smtp_mail mail = {.sender = r->mail.sender.s,
 	    .rcpt = &r->mail.rcpt,
-	    .source = read_message,
-	    .source_ctx = &r->mail,
+	    .source = qf_body_read,
+	    .source_ctx = &r->mail.body,
 	    .together = true,
 	    .size = r->survey.wire,
 	    .eightbit = r->survey.eightbit,
@@ -195,9 +190,7 @@ static int prepare_mail(struct run *r, struct qf_err *e)
 		return QF_MODULE_READ;
 	if (qf_module_mail_quote(m, e) < 0)
 		return QF_MODULE_PERMANENT;
-	return qf_survey(&r->survey, m->fd, m->at, m->end, e) < 0
-		   ? QF_MODULE_READ
-		   : 0;
+	return qf_survey(&r->survey, &m->body, e) < 0 ? QF_MODULE_READ : 0;
 }
 
 static int prepare_tls(struct run *r, struct qf_err *e)

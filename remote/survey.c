@@ -1,8 +1,6 @@
 #include "remote/survey.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	READ_CHUNK = 65536
@@ -40,41 +38,20 @@ static uint64_t missing(const char *p, size_t n, char before)
 	return bare - 2 * pairs;
 }
 
-static int read_at(
-    int fd, char *p, size_t n, uint64_t at, size_t *got, struct qf_err *e)
-{
-	ssize_t rc;
-
-	do
-		rc = pread(fd, p, n, (off_t)at);
-	while (rc < 0 && errno == EINTR);
-	if (rc < 0)
-		return qf_fail_sys(e, QF_EREAD, "cannot read the message");
-	if (rc == 0)
-		return qf_fail(e, QF_EREAD,
-		    "the message became shorter while it was read");
-	*got = (size_t)rc;
-	return 0;
-}
-
 int qf_survey(
-    struct qf_survey *v, int fd, uint64_t at, uint64_t end, struct qf_err *e)
+    struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
 {
 	char chunk[READ_CHUNK], last = '\n';
+	struct qf_body rest = *body;
+	long n;
 
-	*v = (struct qf_survey){.wire = end - at};
-	while (at < end) {
-		size_t n =
-		    end - at < sizeof chunk ? (size_t)(end - at) : sizeof chunk;
-
-		if (read_at(fd, chunk, n, at, &n, e) < 0)
-			return QF_EREAD;
-		v->wire += missing(chunk, n, last);
-		v->eightbit = v->eightbit || has_eightbit(chunk, n);
+	*v = (struct qf_survey){.wire = rest.end - rest.at};
+	while ((n = qf_body_read(&rest, chunk, sizeof chunk, e)) > 0) {
+		v->wire += missing(chunk, (size_t)n, last);
+		v->eightbit = v->eightbit || has_eightbit(chunk, (size_t)n);
 		last = chunk[n - 1];
-		at += n;
 	}
 	v->ends = last == '\n';
 	v->wire += last == '\n' || last == '\r' ? 0 : 2;
-	return 0;
+	return n < 0 ? QF_EREAD : 0;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "remote/body.h"
 
 struct qf_survey {
 	/* With CR LF for each line end and one at the end; without doubled
@@ -18,9 +19,8 @@ struct qf_survey {
 	bool ends; /* with LF; true of an empty message as well */
 };
 
-/* Looks at the bytes of fd in [at, end), which keeps its offset; QF_EREAD,
- * also when the file is shorter. */
+/* Looks at all of it; the body stays where it is. QF_EREAD. */
 int qf_survey(
-    struct qf_survey *v, int fd, uint64_t at, uint64_t end, struct qf_err *e);
+    struct qf_survey *v, const struct qf_body *body, struct qf_err *e);
 
 #endif

@@ -172,7 +172,7 @@ static void read_rest(struct qf_module_mail *m, struct qf_buf *out, size_t n)
 	char b[64];
 	long got;
 
-	while ((got = qf_module_mail_read(m, b, n, NULL)) > 0)
+	while ((got = qf_body_read(&m->body, b, n, NULL)) > 0)
 		qf_buf_add(out, b, (size_t)got);
 	assert_int_equal(0, got);
 }
@@ -190,7 +190,7 @@ static void mail(void **state)
 	assert_int_equal(2, m.rcpt.n);
 	assert_string_equal("a@y", m.rcpt.v[0]);
 	assert_string_equal("b@z", m.rcpt.v[1]);
-	assert_int_equal(18, m.end - m.at);
+	assert_int_equal(18, m.body.end - m.body.at);
 	read_rest(&m, &out, 5);
 	assert_string_equal("Subject: x\n\nbody\n\n", out.s);
 	qf_buf_free(&out);
@@ -208,7 +208,7 @@ static void null_sender_and_empty_message(void **state)
 	assert_int_equal(0, qf_module_mail_open(&m, fd, NULL));
 	assert_string_equal("", m.sender.s);
 	assert_int_equal(1, m.rcpt.n);
-	assert_int_equal(0, qf_module_mail_read(&m, &c, 1, NULL));
+	assert_int_equal(0, qf_body_read(&m.body, &c, 1, NULL));
 	assert_int_equal(0, qf_module_mail_quote(&m, NULL));
 	qf_module_mail_free(&m);
 	close(fd);
@@ -319,8 +319,8 @@ static void message_that_shrinks(void **state)
 	(void)state;
 	assert_int_equal(0, qf_module_mail_open(&m, fd, &e));
 	assert_int_equal(0, ftruncate(fd, 11));
-	assert_int_equal(2, qf_module_mail_read(&m, b, sizeof b, &e));
-	assert_int_equal(QF_EREAD, qf_module_mail_read(&m, b, sizeof b, &e));
+	assert_int_equal(2, qf_body_read(&m.body, b, sizeof b, &e));
+	assert_int_equal(QF_EREAD, qf_body_read(&m.body, b, sizeof b, &e));
 	qf_module_mail_free(&m);
 	close(fd);
 }

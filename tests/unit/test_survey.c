@@ -26,7 +26,8 @@ static void check(const char *p, size_t n, bool eightbit, bool ends)
 
 	qf_smtp_data_add(&data, &wire, qf_span_n(p, n));
 	qf_smtp_data_end(&data, &wire);
-	assert_int_equal(0, qf_survey(&v, fd, 0, n, NULL));
+	assert_int_equal(0,
+	    qf_survey(&v, &(struct qf_body){.fd = fd, .end = n}, NULL));
 	assert_int_equal(wire.len, v.wire);
 	assert_int_equal(eightbit, v.eightbit);
 	assert_int_equal(ends, v.ends);
@@ -84,16 +85,19 @@ static void part_of_a_file(void **state)
 	struct qf_survey v;
 	struct qf_err e;
 	int fd = file_of("head\n\xff\nbody\n", 12);
+	struct qf_body part = {fd, 7, 12};
 
 	(void)state;
-	assert_int_equal(0, qf_survey(&v, fd, 7, 12, &e));
+	assert_int_equal(0, qf_survey(&v, &part, &e));
 	assert_int_equal(6, v.wire);
 	assert_false(v.eightbit);
-	assert_int_equal(QF_EREAD, qf_survey(&v, fd, 7, 13, &e));
+	assert_int_equal(7, part.at);
+	part.end++;
+	assert_int_equal(QF_EREAD, qf_survey(&v, &part, &e));
 	assert_string_equal(
-	    "the message became shorter while it was read", e.text);
+	    "the message became shorter while it was sent", e.text);
 	close(fd);
-	assert_int_equal(QF_EREAD, qf_survey(&v, fd, 0, 1, &e));
+	assert_int_equal(QF_EREAD, qf_survey(&v, &part, &e));
 }
 
 int main(void)

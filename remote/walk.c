@@ -1,0 +1,199 @@
+#include "remote/walk.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/net/tlsa_find.h"
+#include "remote/smtp_run.h"
+
+enum {
+	ADDRS = 2 * QF_MX_ADDRS
+};
+
+/* A host that is tried. */
+struct host {
+	const struct qf_walk_spec *spec;
+	const struct qf_mx_host *mx;
+	struct qf_tlsa_set tlsa;
+	struct qf_ip addr[ADDRS]; /* that are left to try */
+	size_t n;
+};
+
+/* An attempt at one address. */
+struct attempt {
+	struct host *host;
+	struct qf_walk *walk;
+	struct qf_stream stream;
+	struct qf_dial_peer peer;
+	bool no_tls; /* it has failed before */
+};
+
+static unsigned port_of(const struct qf_walk_spec *spec)
+{
+	return spec->options->port;
+}
+
+/* What is known to be dead is left out. */
+static void find_addresses(struct host *h)
+{
+	int64_t now = qf_clock_wall();
+
+	for (size_t i = 0; i < h->mx->n && h->n < ADDRS; i++) {
+		if (!qf_tcpto_is_dead(h->spec->tcpto, &h->mx->addr[i], now,
+			(unsigned)getpid()))
+			h->addr[h->n++] = h->mx->addr[i];
+	}
+}
+
+static void drop_address(struct host *h, const struct qf_ip *ip)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (!qf_ip_eq(&h->addr[i], ip))
+			h->addr[kept++] = h->addr[i];
+	}
+	h->n = kept;
+}
+
+static void on_dialled(
+    void *arg, const struct qf_ip *ip, enum qf_dial_fault fault)
+{
+	struct host *h = arg;
+
+	qf_tcpto_note(
+	    h->spec->tcpto, ip, fault == QF_DIAL_TIMEOUT, qf_clock_wall());
+	drop_address(h, ip);
+}
+
+static bool dial(struct attempt *a)
+{
+	struct host *h = a->host;
+	const struct qf_smtp_options *o = h->spec->options;
+	struct qf_dial_spec spec = {.host = h->mx->name,
+	    .port = o->port,
+	    .source = o->source,
+	    .each_ms = h->spec->connect_ms,
+	    .deadline = QF_NEVER};
+	struct qf_ip addr[ADDRS];
+	enum qf_dial_fault fault;
+	struct qf_err e;
+	size_t n = h->n;
+
+	memcpy(addr, h->addr, n * sizeof *addr);
+	if (qf_dial_addrs(&a->stream, &a->peer, &fault, &spec, addr, n,
+		on_dialled, h, &e) == 0) {
+		drop_address(h, &a->peer.ip);
+		return true;
+	}
+	qf_log(QF_LOG_INFO, "no connection", QF_KS("text", e.text));
+	h->n = 0;
+	return false;
+}
+
+/* TLS as the route asks for it; for mail exchangers as their domain says, else
+ * as it comes. */
+static enum qf_smtp_tls wanted_tls(const struct attempt *a)
+{
+	const struct qf_walk_spec *spec = a->host->spec;
+	enum qf_smtp_tls asked = qf_smtp_options_tls(spec->options);
+
+	if (asked != QF_SMTP_TLS_NEVER)
+		return asked;
+	if (a->host->tlsa.state != QF_TLSA_NONE)
+		return QF_SMTP_TLS_MUST;
+	if (a->no_tls || spec->tls == NULL || spec->is_relay)
+		return QF_SMTP_TLS_NEVER;
+	return QF_SMTP_TLS_MAY;
+}
+
+static int shake(
+    void *ctx, struct qf_stream *st, int64_t deadline, struct qf_err *e)
+{
+	struct attempt *a = ctx;
+	const struct host *h = a->host;
+	bool asked =
+	    qf_smtp_options_tls(h->spec->options) != QF_SMTP_TLS_NEVER;
+	struct qf_tls_peer peer = {.mode = QF_TLS_VERIFY_NONE,
+	    .name = h->mx->name,
+	    .port = port_of(h->spec)};
+
+	if (h->tlsa.state == QF_TLSA_FOUND) {
+		peer.mode = QF_TLS_DANE;
+		peer.tlsa = h->tlsa.v;
+		peer.ntlsa = h->tlsa.n;
+		peer.dane_base = h->tlsa.base;
+	} else if (asked) {
+		peer.mode = QF_TLS_VERIFY;
+		peer.name = h->spec->is_relay ? h->spec->options->host
+					      : h->mx->name;
+	}
+	return qf_tls_connect(
+	    st, h->spec->tls, &peer, deadline, &a->walk->tls, e);
+}
+
+static void log_end(const struct attempt *a, const struct qf_smtp_result *r)
+{
+	struct qf_buf tls = QF_BUF_INIT;
+
+	if (a->walk->tls.version[0] != '\0')
+		qf_tls_describe(&a->walk->tls, &tls);
+	qf_log(QF_LOG_INFO, "session", QF_KS("peer", a->peer.text),
+	    QF_KS("tls", tls.s), QF_KS("text", r->text.s));
+	qf_buf_free(&tls);
+}
+
+static void talk(struct attempt *a, enum qf_smtp_tls tls)
+{
+	const struct qf_walk_spec *spec = a->host->spec;
+	struct qf_smtp_setup setup = {.helo = spec->helo,
+	    .once = true,
+	    .tls = tls,
+	    .auth = spec->auth,
+	    .no_pipelining = spec->options->no_pipelining,
+	    .no_chunking = spec->options->no_chunking,
+	    .timeouts = spec->timeouts};
+	struct qf_smtp_mail mail = *spec->mail;
+	struct qf_body body = *spec->body;
+	struct qf_walk *w = a->walk;
+	struct qf_err e;
+
+	mail.source = qf_body_read;
+	mail.source_ctx = &body;
+	w->tls = (struct qf_tls_info){0};
+	qf_smtp_free(&w->session);
+	w->session = qf_smtp_new(&setup, qf_clock_mono());
+	if (tls == QF_SMTP_TLS_IS_ON &&
+	    shake(a, &a->stream, qf_smtp_deadline(w->session), &e) < 0) {
+		qf_smtp_not_secured(w->session, e.text);
+	} else {
+		qf_smtp_send(w->session, &mail, qf_clock_mono());
+		qf_smtp_run(w->session, &a->stream, shake, a);
+	}
+	qf_stream_close(&a->stream);
+	log_end(a, qf_smtp_result(w->session));
+}
+
+/* Did the server end before it was asked for the message? */
+static bool says_nothing(const struct qf_smtp_result *r)
+{
+	return r->step < QF_SMTP_MAIL;
+}
+
+/* Opportunistic TLS that fails is no reason to keep the mail: once more, in
+ * clear, as a server without TLS would get it. */
+static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
+{
+	const struct qf_smtp_result *r = qf_smtp_result(a->walk->session);
+
+	if (tls != QF_SMTP_TLS_MAY || r->outcome != QF_SMTP_NO_TLS)
+		return false;
+	qf_log(QF_LOG_WARN, "TLS failed; trying without",
+	    QF_KS("peer", a->peer.text), QF_KS("text", r->text.s));
+	a->host->addr[0] = a->peer.ip;
+	a->host->n = 1;
+	a->no_tls = true;
+	return true;
+}
