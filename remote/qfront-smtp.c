@@ -206,22 +206,9 @@ static int prepare_tls(struct run *r, struct qf_err *e)
 
 static int prepare_auth(struct run *r, struct qf_err *e)
 {
-	const struct qf_smtp_options *o = &r->options;
-	struct qf_auth_spec spec = {.mechanisms = o->mechanisms,
-	    .user = o->user,
-	    .pass = o->pass,
-	    .host = o->host,
-	    .port = o->port,
-	    .external = o->auth_external,
-	    .login = o->auth_login,
-	    .cleartext = o->insecure_auth};
-	int rc;
+	struct qf_auth_spec spec;
 
-	rc = o->token_file != NULL ? qf_secret_take(&spec.token, "oauth-token",
-					 o->token_file, &r->secret, e)
-				   : qf_secret_take(&spec.pass, "pass",
-					 o->pass_file, &r->secret, e);
-	if (rc < 0)
+	if (qf_smtp_options_login(&r->options, &spec, &r->secret, e) < 0)
 		return QF_MODULE_CONFIG;
 	if (!qf_auth_is_wanted(&spec))
 		return 0;

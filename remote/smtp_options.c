@@ -156,3 +156,20 @@ int qf_smtp_options_tls_conf(
 		return 0;
 	return qf_tls_version_parse(o->tls_min, &out->min, e);
 }
+
+int qf_smtp_options_login(const struct qf_smtp_options *o,
+    struct qf_auth_spec *out, struct qf_secret *secret, struct qf_err *e)
+{
+	*out = (struct qf_auth_spec){.mechanisms = o->mechanisms,
+	    .user = o->user,
+	    .pass = o->pass,
+	    .host = o->host,
+	    .port = o->port,
+	    .external = o->auth_external,
+	    .login = o->auth_login,
+	    .cleartext = o->insecure_auth};
+	if (o->token_file != NULL)
+		return qf_secret_take(
+		    &out->token, "oauth-token", o->token_file, secret, e);
+	return qf_secret_take(&out->pass, "pass", o->pass_file, secret, e);
+}

@@ -21,7 +21,7 @@ struct host {
 	size_t n;
 };
 
-/* An attempt at one address. */
+/* Attempts at its addresses. */
 struct attempt {
 	struct host *host;
 	struct qf_walk *walk;
@@ -29,11 +29,6 @@ struct attempt {
 	struct qf_dial_peer peer;
 	bool no_tls; /* it has failed before */
 };
-
-static unsigned port_of(const struct qf_walk_spec *spec)
-{
-	return spec->options->port;
-}
 
 /* What is known to be dead is left out. */
 static void find_addresses(struct host *h)
@@ -89,7 +84,9 @@ static bool dial(struct attempt *a)
 		return true;
 	}
 	qf_log(QF_LOG_INFO, "no connection", QF_KS("text", e.text));
-	h->n = 0;
+	/* Those that were not even tried will not be. */
+	if (h->n == n)
+		h->n = 0;
 	return false;
 }
 
@@ -118,7 +115,7 @@ static int shake(
 	    qf_smtp_options_tls(h->spec->options) != QF_SMTP_TLS_NEVER;
 	struct qf_tls_peer peer = {.mode = QF_TLS_VERIFY_NONE,
 	    .name = h->mx->name,
-	    .port = port_of(h->spec)};
+	    .port = h->spec->options->port};
 
 	if (h->tlsa.state == QF_TLSA_FOUND) {
 		peer.mode = QF_TLS_DANE;
@@ -196,4 +193,74 @@ static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
 	a->host->n = 1;
 	a->no_tls = true;
 	return true;
+}
+
+/* All of a host's addresses, until one of its servers says something about the
+ * message: true then. */
+static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
+{
+	struct attempt a = {
+	    .host = h, .walk = w, .stream = QF_STREAM_NONE};
+
+	find_addresses(h);
+	while (h->n > 0) {
+		enum qf_smtp_tls tls = wanted_tls(&a);
+		const struct qf_smtp_result *r;
+
+		if (!dial(&a))
+			continue;
+		talk(&a, tls);
+		r = qf_smtp_result(w->session);
+		qf_ip_text(w->ip, &a.peer.ip);
+		if (!says_nothing(r))
+			return true;
+		if (tries_in_clear(&a, tls))
+			continue;
+		a.no_tls = false;
+		*all_refused = *all_refused && r->step == QF_SMTP_GREETING &&
+			       r->code / 100 == 5;
+	}
+	return false;
+}
+
+/* Records that may be there, and can not be had, keep a host out: what they
+ * say may be that this is another one (RFC 7672 section 2.2). */
+static bool find_tlsa(struct host *h)
+{
+	const struct qf_walk_spec *spec = h->spec;
+	struct qf_err e;
+
+	if (spec->dns == NULL || spec->tls == NULL ||
+	    qf_smtp_options_tls(spec->options) != QF_SMTP_TLS_NEVER)
+		return true;
+	if (qf_tlsa_find(&h->tlsa, spec->dns, h->mx, spec->options->port,
+		qf_deadline_in(spec->connect_ms), &e) == 0)
+		return true;
+	qf_log(QF_LOG_WARN, "left out: its TLSA records can not be had",
+	    QF_KS("host", h->mx->name), QF_KS("text", e.text));
+	return false;
+}
+
+enum qf_walk_end qf_walk(struct qf_walk *w, const struct qf_walk_spec *spec)
+{
+	bool said = false, all_refused = spec->hosts->later == 0;
+
+	for (size_t i = 0; i < spec->hosts->n && !said; i++) {
+		struct host h = {.spec = spec, .mx = &spec->hosts->v[i]};
+
+		if (find_tlsa(&h))
+			said = try_host(&h, w, &all_refused);
+		else
+			all_refused = false;
+		qf_tlsa_free(&h.tlsa);
+	}
+	if (w->session == NULL)
+		return QF_WALK_NOBODY;
+	return said || !all_refused ? QF_WALK_SAID : QF_WALK_ALL_REFUSED;
+}
+
+void qf_walk_free(struct qf_walk *w)
+{
+	qf_smtp_free(&w->session);
+	*w = (struct qf_walk){0};
 }

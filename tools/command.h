@@ -29,6 +29,7 @@ extern const struct qf_command qf_command_plugins;
 extern const struct qf_command qf_command_quarantine;
 extern const struct qf_command qf_command_queue;
 extern const struct qf_command qf_command_status;
+extern const struct qf_command qf_command_tcpto;
 extern const struct qf_command qf_command_test;
 
 #endif

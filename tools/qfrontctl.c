@@ -16,6 +16,7 @@ static const struct qf_command *const commands[] = {
     &qf_command_quarantine,
     &qf_command_queue,
     &qf_command_status,
+    &qf_command_tcpto,
     &qf_command_test,
 };
 

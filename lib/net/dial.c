@@ -1,36 +1,12 @@
 #include "lib/net/dial.h"
 
-#include <errno.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/clock.h"
-#include "lib/base/io.h"
-
-/* What one attempt knows. */
-struct attempt {
-	const struct qf_dial_spec *spec;
-	const struct addrinfo *to;
-	struct qf_dial_peer *peer;
-	enum qf_dial_fault fault;
-	struct qf_err why;
-};
-
-static const struct {
-	int sys;
-	enum qf_dial_fault fault;
-} connect_faults[] = {
-    {ECONNREFUSED, QF_DIAL_REFUSED},
-    {ETIMEDOUT, QF_DIAL_TIMEOUT},
-    {ENETUNREACH, QF_DIAL_UNREACHABLE},
-    {EHOSTUNREACH, QF_DIAL_UNREACHABLE},
-};
 
 static const struct {
 	int eai;
@@ -76,9 +52,9 @@ static bool unbracket(char *buf, size_t size, const char *host)
 }
 
 static int resolve(struct addrinfo **out, enum qf_dial_fault *fault,
-    const char *host, int family, unsigned port, struct qf_err *e)
+    const char *host, unsigned port, struct qf_err *e)
 {
-	struct addrinfo hints = {.ai_family = family,
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
 	    .ai_socktype = SOCK_STREAM,
 	    .ai_flags = AI_NUMERICSERV};
 	char name[1024], service[16];
@@ -94,10 +70,13 @@ static int resolve(struct addrinfo **out, enum qf_dial_fault *fault,
 }
 
 static void describe(struct qf_dial_peer *peer, const struct qf_dial_spec *spec,
-    const struct addrinfo *ai)
+    const struct qf_race_try *t)
 {
-	if (getnameinfo(ai->ai_addr, ai->ai_addrlen, peer->addr,
-		sizeof peer->addr, NULL, 0, NI_NUMERICHOST) != 0)
+	const struct sockaddr *sa = (const struct sockaddr *)&t->to;
+
+	if (!qf_ip_from_sockaddr(&peer->ip, sa) ||
+	    getnameinfo(sa, t->len, peer->addr, sizeof peer->addr, NULL, 0,
+		NI_NUMERICHOST) != 0)
 		snprintf(peer->addr, sizeof peer->addr, "unknown address");
 	/* An address given as such is not repeated. */
 	if (strcmp(spec->host, peer->addr) == 0 || spec->host[0] == '[')
@@ -108,103 +87,107 @@ static void describe(struct qf_dial_peer *peer, const struct qf_dial_spec *spec,
 		    spec->host, peer->addr, spec->port);
 }
 
-static int bind_source(struct attempt *a, int fd)
+/* Each attempt that failed, and the last one's reason. */
+static int explain(const struct qf_race *race, struct qf_dial_peer *peer,
+    enum qf_dial_fault *fault, const struct qf_dial_spec *spec,
+    struct qf_err *e)
 {
-	const char *source = a->spec->source;
-	struct addrinfo *from = NULL;
-	enum qf_dial_fault ignored;
-	int rc = 0;
+	struct qf_buf tried = QF_BUF_INIT;
+	int rc = QF_ENET;
 
-	a->fault = QF_DIAL_BIND;
-	if (resolve(&from, &ignored, source, a->to->ai_family, 0, NULL) < 0)
-		return qf_fail(&a->why, QF_ENET,
-		    "source %.255s: no address of this family", source);
-	if (bind(fd, from->ai_addr, from->ai_addrlen) < 0)
-		rc = qf_fail_sys(&a->why, QF_ENET, "source %.255s", source);
-	freeaddrinfo(from);
+	*fault = QF_DIAL_TIMEOUT;
+	for (size_t i = 0; i < race->n; i++) {
+		const struct qf_race_try *t = &race->v[i];
+
+		if (!t->tried)
+			continue;
+		describe(peer, spec, t);
+		qf_buf_addf(&tried, "%s%s: %s", tried.len > 0 ? "; " : "",
+		    peer->text, t->why.text);
+		*fault = t->fault;
+		rc = t->why.rc;
+	}
+	qf_fail(e, rc, "%s", tried.s);
+	qf_buf_free(&tried);
 	return rc;
 }
 
-static int connect_failed(struct attempt *a, int sys)
+static void tell(const struct qf_race *race, qf_dial_note *note, void *arg)
 {
-	a->fault = QF_DIAL_FAILED;
-	for (size_t i = 0; i < sizeof connect_faults / sizeof *connect_faults;
-	     i++) {
-		if (connect_faults[i].sys == sys)
-			a->fault = connect_faults[i].fault;
+	for (size_t i = 0; i < race->n; i++) {
+		const struct qf_race_try *t = &race->v[i];
+		struct qf_ip ip;
+
+		if (t->tried &&
+		    qf_ip_from_sockaddr(&ip, (const struct sockaddr *)&t->to))
+			note(arg, &ip, t->fault);
 	}
-	errno = sys;
-	return qf_fail_sys(&a->why,
-	    a->fault == QF_DIAL_TIMEOUT ? QF_ETIME : QF_ENET, "connect");
 }
 
-static int wait_connected(struct attempt *a, struct qf_stream *st)
+static int run(struct qf_stream *st, struct qf_dial_peer *peer,
+    enum qf_dial_fault *fault, const struct qf_dial_spec *spec,
+    struct qf_race *race, struct qf_err *e)
 {
-	int64_t deadline = qf_deadline_in(a->spec->each_ms);
-	socklen_t len = sizeof(int);
-	int sys = 0;
+	struct qf_race_source source;
+	size_t winner;
 
-	if (deadline > a->spec->deadline)
-		deadline = a->spec->deadline;
-	if (qf_stream_wait(st, QF_STREAM_WRITE, deadline, NULL) == QF_ETIME)
-		return connect_failed(a, ETIMEDOUT);
-	if (getsockopt(st->fd, SOL_SOCKET, SO_ERROR, &sys, &len) < 0)
-		sys = errno;
-	return sys != 0 ? connect_failed(a, sys) : 0;
-}
-
-static int try_address(struct attempt *a, struct qf_stream *st)
-{
-	int one = 1, fd, rc = 0;
-
-	describe(a->peer, a->spec, a->to);
-	fd = socket(a->to->ai_family,
-	    a->to->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    a->to->ai_protocol);
-	if (fd < 0) {
-		a->fault = QF_DIAL_SOCKET;
-		return qf_fail_sys(&a->why, QF_ENET, "socket");
+	race->each_ms = spec->each_ms;
+	race->deadline = spec->deadline;
+	race->moment_ms = spec->moment_ms;
+	if (spec->source != NULL) {
+		qf_race_find_source(&source, spec->source);
+		race->source = &source;
 	}
-	st->fd = fd;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (a->spec->source != NULL)
-		rc = bind_source(a, fd);
-	if (rc == 0 && connect(fd, a->to->ai_addr, a->to->ai_addrlen) < 0)
-		rc = errno == EINPROGRESS || errno == EINTR
-			 ? wait_connected(a, st)
-			 : connect_failed(a, errno);
-	if (rc < 0)
-		qf_stream_close(st);
-	return rc;
+	st->fd = qf_race_run(race, &winner);
+	race->source = NULL;
+	if (st->fd < 0)
+		return explain(race, peer, fault, spec, e);
+	describe(peer, spec, &race->v[winner]);
+	*fault = QF_DIAL_OK;
+	return 0;
 }
 
 int qf_dial(struct qf_stream *st, struct qf_dial_peer *peer,
     enum qf_dial_fault *fault, const struct qf_dial_spec *spec,
     struct qf_err *e)
 {
-	struct attempt a = {.spec = spec, .peer = peer};
-	struct qf_buf tried = QF_BUF_INIT;
+	struct qf_race_try tries[QF_DIAL_ATTEMPTS] = {0};
+	struct qf_race race = {.v = tries};
 	struct addrinfo *list = NULL;
-	int rc, attempts = 0;
+	int rc;
 
 	*st = (struct qf_stream)QF_STREAM_NONE;
-	rc = resolve(&list, fault, spec->host, AF_UNSPEC, spec->port, e);
+	rc = resolve(&list, fault, spec->host, spec->port, e);
 	if (rc < 0)
 		return rc;
-	for (a.to = list; a.to != NULL; a.to = a.to->ai_next) {
-		rc = try_address(&a, st);
-		if (rc == 0)
-			break;
-		qf_buf_addf(&tried, "%s%s: %s", tried.len > 0 ? "; " : "",
-		    peer->text, a.why.text);
-		if (++attempts == QF_DIAL_ATTEMPTS ||
-		    qf_deadline_poll(spec->deadline) == 0)
-			break;
+	for (struct addrinfo *ai = list;
+	     ai != NULL && race.n < QF_DIAL_ATTEMPTS; ai = ai->ai_next) {
+		struct qf_race_try *t = &tries[race.n++];
+
+		memcpy(&t->to, ai->ai_addr, ai->ai_addrlen);
+		t->len = ai->ai_addrlen;
 	}
-	*fault = rc == 0 ? QF_DIAL_OK : a.fault;
-	if (rc < 0)
-		qf_fail(e, rc, "%s", tried.s);
 	freeaddrinfo(list);
-	qf_buf_free(&tried);
+	return run(st, peer, fault, spec, &race, e);
+}
+
+int qf_dial_addrs(struct qf_stream *st, struct qf_dial_peer *peer,
+    enum qf_dial_fault *fault, const struct qf_dial_spec *spec,
+    const struct qf_ip *addr, size_t n, qf_dial_note *note, void *arg,
+    struct qf_err *e)
+{
+	struct qf_race_try tries[QF_DIAL_ATTEMPTS] = {0};
+	struct qf_race race = {.v = tries};
+	int rc;
+
+	*st = (struct qf_stream)QF_STREAM_NONE;
+	for (; race.n < n && race.n < QF_DIAL_ATTEMPTS; race.n++) {
+		struct qf_race_try *t = &tries[race.n];
+
+		t->len = qf_ip_sockaddr(&t->to, &addr[race.n], spec->port);
+	}
+	rc = run(st, peer, fault, spec, &race, e);
+	if (note != NULL)
+		tell(&race, note, arg);
 	return rc;
 }

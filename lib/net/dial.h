@@ -1,6 +1,7 @@
 /*
- * Connecting to a host by name or address: each of its addresses in the
- * resolver's order until one answers. There is no MX lookup.
+ * Connecting to a host: its addresses are tried as race.h says, those that the
+ * resolver gives for a name, or those that the caller has found (mx.h). There
+ * is no MX lookup.
  */
 #ifndef QF_NET_DIAL_H
 #define QF_NET_DIAL_H
@@ -9,22 +10,9 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/net/ip.h"
+#include "lib/net/race.h"
 #include "lib/net/stream.h"
-
-/* Why there is no connection; when several addresses failed in different
- * ways, the last one's. */
-enum qf_dial_fault {
-	QF_DIAL_OK,
-	QF_DIAL_NO_HOST,    /* no such name, or a bad literal */
-	QF_DIAL_NO_ADDRESS, /* the name has no address */
-	QF_DIAL_RESOLVER,   /* the resolver can not tell now */
-	QF_DIAL_SOCKET,     /* no socket can be made */
-	QF_DIAL_BIND,       /* the source address can not be used */
-	QF_DIAL_REFUSED,
-	QF_DIAL_TIMEOUT,
-	QF_DIAL_UNREACHABLE, /* host or network */
-	QF_DIAL_FAILED       /* anything else */
-};
 
 enum {
 	QF_DIAL_ATTEMPTS = 16 /* addresses of one host that are tried */
@@ -35,14 +23,18 @@ struct qf_dial_spec {
 	 * as RFC 5321 writes it: [IPv6:...]. */
 	const char *host;
 	unsigned port;
-	const char *source; /* address or name to connect from, or NULL */
-	int64_t each_ms;    /* for one address */
-	int64_t deadline;   /* for all; the resolver has its own limits */
+	/* Addresses or names to connect from, separated by commas: the first
+	 * one of the right family counts. NULL: the kernel's choice. */
+	const char *source;
+	int64_t each_ms;   /* for one address */
+	int64_t deadline;  /* for all; the resolver has its own limits */
+	int64_t moment_ms; /* of race.h; 0: its own */
 };
 
 struct qf_dial_peer {
 	char addr[INET6_ADDRSTRLEN + 16]; /* with the scope of a link-local */
 	char text[400];                   /* host[addr]:port, printable */
+	struct qf_ip ip;
 };
 
 /*
@@ -52,6 +44,17 @@ struct qf_dial_peer {
  */
 int qf_dial(struct qf_stream *st, struct qf_dial_peer *peer,
     enum qf_dial_fault *fault, const struct qf_dial_spec *spec,
+    struct qf_err *e);
+
+/* What became of an address that was tried to its end. */
+typedef void qf_dial_note(
+    void *arg, const struct qf_ip *ip, enum qf_dial_fault fault);
+
+/* The same for n addresses of the host (at least 1), in this order; spec->host
+ * is only for the texts. note may be NULL. */
+int qf_dial_addrs(struct qf_stream *st, struct qf_dial_peer *peer,
+    enum qf_dial_fault *fault, const struct qf_dial_spec *spec,
+    const struct qf_ip *addr, size_t n, qf_dial_note *note, void *arg,
     struct qf_err *e);
 
 #endif

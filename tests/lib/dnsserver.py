@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A name server for tests, on a port of the loopback that the system chooses.
 
-usage: dnsserver.py ZONE-FILE
+usage: dnsserver.py ZONE-FILE [--proven]
 
 The zone file is read again for every question. A line is
 
@@ -11,7 +11,8 @@ The zone file is read again for every question. A line is
     NAME drop           no answer at all
 
 What is not there does not exist (NXDOMAIN); a name that has only other types
-has an empty answer. Over UDP an answer that is too long for what the client
+has an empty answer. With --proven all answers say that they are (AD), to who
+wants to know. Over UDP an answer that is too long for what the client
 takes is truncated, so that it asks again over TCP.
 
 The first line of output is the port, then a line `NAME TYPE PROTOCOL` for each
@@ -32,6 +33,7 @@ import dns.rrset
 
 FAILURES = {"servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED}
 LOCK = threading.Lock()
+PROVEN = "--proven" in sys.argv[2:]
 
 
 def records(name):
@@ -51,7 +53,9 @@ def answer(wire, protocol):
     kind = dns.rdatatype.to_text(question.rdtype)
     with LOCK:
         print(name, kind, protocol, flush=True)
-    response = dns.message.make_response(query)
+    response = dns.message.make_response(query, recursion_available=True)
+    if PROVEN and query.flags & dns.flags.AD:
+        response.flags |= dns.flags.AD
     found = list(records(name))
     if not found:
         response.set_rcode(dns.rcode.NXDOMAIN)
@@ -102,7 +106,7 @@ def both_ports():
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2 or sys.argv[2:] not in ([], ["--proven"]):
         sys.exit(__doc__.split("\n\n")[1])
     socket.setdefaulttimeout(60)
     tcp, udp = both_ports()

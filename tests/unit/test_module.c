@@ -1,4 +1,5 @@
 #include "remote/module.h"
+#include "remote/module_mail.h"
 
 #include "lib/mail/addr.h"
 #include "tests/unit/unit.h"
