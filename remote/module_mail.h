@@ -17,7 +17,7 @@ struct qf_module_mail {
 	struct qf_buf sender;
 	struct qf_strv rcpt;
 	struct qf_body body;
-	bool utf8;        /* an address needs SMTPUTF8 */
+	bool utf8; /* an address needs SMTPUTF8 */
 };
 
 /* clang-format off */

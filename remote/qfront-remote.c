@@ -211,8 +211,8 @@ static int take_addresses(struct run *r, const char *sender, char **rcpt)
 	struct qf_buf wire = QF_BUF_INIT;
 	struct qf_err e;
 
-	if (qf_address_add(&r->sender, qf_span(sender), "sender", &r->utf8,
-		&e) < 0) {
+	if (qf_address_add(
+		&r->sender, qf_span(sender), "sender", &r->utf8, &e) < 0) {
 		qf_report_add(&r->out, QF_REPORT_FAILED,
 		    "Sorry, that sender can not be used by SMTP. (#5.1.7)\n");
 		return -1;
@@ -305,8 +305,7 @@ static void report_recipients(
 	}
 }
 
-static void report(
-    struct run *r, const struct qf_walk *w, enum qf_walk_end end)
+static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 {
 	struct qf_buf tls = QF_BUF_INIT;
 	const struct qf_smtp_result *result;

@@ -38,8 +38,7 @@ static uint64_t missing(const char *p, size_t n, char before)
 	return bare - 2 * pairs;
 }
 
-int qf_survey(
-    struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
+int qf_survey(struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
 {
 	char chunk[READ_CHUNK], last = '\n';
 	struct qf_body rest = *body;

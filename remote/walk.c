@@ -111,8 +111,7 @@ static int shake(
 {
 	struct attempt *a = ctx;
 	const struct host *h = a->host;
-	bool asked =
-	    qf_smtp_options_tls(h->spec->options) != QF_SMTP_TLS_NEVER;
+	bool asked = qf_smtp_options_tls(h->spec->options) != QF_SMTP_TLS_NEVER;
 	struct qf_tls_peer peer = {.mode = QF_TLS_VERIFY_NONE,
 	    .name = h->mx->name,
 	    .port = h->spec->options->port};
@@ -124,8 +123,8 @@ static int shake(
 		peer.dane_base = h->tlsa.base;
 	} else if (asked) {
 		peer.mode = QF_TLS_VERIFY;
-		peer.name = h->spec->is_relay ? h->spec->options->host
-					      : h->mx->name;
+		peer.name =
+		    h->spec->is_relay ? h->spec->options->host : h->mx->name;
 	}
 	return qf_tls_connect(
 	    st, h->spec->tls, &peer, deadline, &a->walk->tls, e);
@@ -199,8 +198,7 @@ static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
  * message: true then. */
 static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
 {
-	struct attempt a = {
-	    .host = h, .walk = w, .stream = QF_STREAM_NONE};
+	struct attempt a = {.host = h, .walk = w, .stream = QF_STREAM_NONE};
 
 	find_addresses(h);
 	while (h->n > 0) {

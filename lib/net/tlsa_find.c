@@ -79,8 +79,9 @@ static int is_alias_proven(struct qf_tlsa_set *t, struct qf_dns *dns,
 	return rc;
 }
 
-static int find_places(struct places *p, struct qf_tlsa_set *t, struct qf_dns *dns,
-    const struct qf_mx_host *host, int64_t deadline, struct qf_err *e)
+static int find_places(struct places *p, struct qf_tlsa_set *t,
+    struct qf_dns *dns, const struct qf_mx_host *host, int64_t deadline,
+    struct qf_err *e)
 {
 	int rc = host->addr_secure;
 
