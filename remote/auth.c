@@ -382,10 +382,11 @@ static int answer(struct qf_auth *a, struct qf_span in, bool is_first,
 	size_t most = QF_AUTH_LINE_MAX - (is_first ? COMMAND_BYTES : 0);
 	int rc = a->mech->step(a, in, &raw, e);
 
+	if (rc == 0)
+		rc = qf_auth_encode(qf_buf_span(&raw), &line, e);
 	if (rc < 0)
 		goto out;
 	a->steps++;
-	qf_auth_encode(qf_buf_span(&raw), &line);
 	if (line.len > most) {
 		rc = qf_fail(e, QF_EPROTO,
 		    "%s: the answer is longer than a line may be",
@@ -426,11 +427,11 @@ int qf_auth_next(struct qf_auth *a, struct qf_span challenge,
 	challenge = qf_span_trim(challenge);
 	if (challenge.n > QF_AUTH_LINE_MAX)
 		rc = qf_fail(e, QF_EPROTO,
-		    "%s: a challenge is longer than %d bytes", a->mech->name,
-		    QF_AUTH_LINE_MAX);
-	else if (qf_auth_decode(challenge, &in) < 0)
-		rc = qf_fail(e, QF_EPROTO, "%s: a challenge is no base64",
-		    a->mech->name);
+		    "a challenge is longer than %d bytes", QF_AUTH_LINE_MAX);
+	else
+		rc = qf_auth_decode(challenge, &in, e);
+	if (rc < 0)
+		qf_err_context(e, "%s", a->mech->name);
 	else
 		rc = answer(a, qf_buf_span(&in), false, out, e);
 	a->failed |= rc < 0;

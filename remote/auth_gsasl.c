@@ -22,27 +22,34 @@ static int no_memory(struct qf_err *e)
 	return qf_fail(e, QF_ENOMEM, "out of memory");
 }
 
-void qf_auth_encode(struct qf_span in, struct qf_buf *out)
+int qf_auth_encode(struct qf_span in, struct qf_buf *out, struct qf_err *e)
 {
 	char *text = NULL;
 	size_t n = 0;
 
-	if (in.n == 0 || gsasl_base64_to(in.p, in.n, &text, &n) != GSASL_OK)
-		return;
+	if (in.n == 0)
+		return 0;
+	if (gsasl_base64_to(in.p, in.n, &text, &n) != GSASL_OK)
+		return no_memory(e);
 	qf_buf_reserve(out, n);
 	qf_buf_add(out, text, n);
 	wipe_free(text, n);
+	return 0;
 }
 
-int qf_auth_decode(struct qf_span in, struct qf_buf *out)
+int qf_auth_decode(struct qf_span in, struct qf_buf *out, struct qf_err *e)
 {
 	char *bytes = NULL;
 	size_t n = 0;
+	int rc;
 
 	if (in.n == 0)
 		return 0;
-	if (gsasl_base64_from(in.p, in.n, &bytes, &n) != GSASL_OK)
-		return QF_EFORMAT;
+	rc = gsasl_base64_from(in.p, in.n, &bytes, &n);
+	if (rc == GSASL_MALLOC_ERROR)
+		return no_memory(e);
+	if (rc != GSASL_OK)
+		return qf_fail(e, QF_EPROTO, "a challenge is no base64");
 	qf_buf_add(out, bytes, n);
 	gsasl_free(bytes);
 	return 0;

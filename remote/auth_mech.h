@@ -56,9 +56,9 @@ int qf_auth_extra(const struct qf_auth *a, struct qf_err *e);
 /* Keeps what the server said. */
 void qf_auth_keep_said(struct qf_auth *a, struct qf_span text);
 
-/* Base64 (RFC 4648), strict. qf_auth_decode(): QF_EFORMAT. */
-void qf_auth_encode(struct qf_span in, struct qf_buf *out);
-int qf_auth_decode(struct qf_span in, struct qf_buf *out);
+/* Base64 (RFC 4648), strict: 0, QF_ENOMEM, or QF_EPROTO for what is none. */
+int qf_auth_encode(struct qf_span in, struct qf_buf *out, struct qf_err *e);
+int qf_auth_decode(struct qf_span in, struct qf_buf *out, struct qf_err *e);
 
 void qf_auth_gsasl_end(struct qf_auth *a); /* ends its session */
 void qf_auth_gsasl_free(struct qf_auth *a);

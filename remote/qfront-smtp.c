@@ -14,12 +14,12 @@
 #include "lib/net/dial.h"
 #include "lib/net/tls.h"
 #include "remote/auth.h"
+#include "remote/face.h"
 #include "remote/module.h"
 #include "remote/module_mail.h"
 #include "remote/secret.h"
 #include "remote/smtp.h"
 #include "remote/smtp_options.h"
-#include "remote/smtp_reply.h"
 #include "remote/smtp_run.h"
 #include "remote/survey.h"
 
@@ -52,16 +52,6 @@ struct run {
 	.stream = QF_STREAM_NONE}
 /* clang-format on */
 
-static const int dial_exit[] = {[QF_DIAL_NO_HOST] = QF_MODULE_NO_HOST,
-    [QF_DIAL_NO_ADDRESS] = QF_MODULE_NO_ADDRESS,
-    [QF_DIAL_RESOLVER] = QF_MODULE_RESOLVER,
-    [QF_DIAL_SOCKET] = QF_MODULE_SOCKET,
-    [QF_DIAL_BIND] = QF_MODULE_BIND,
-    [QF_DIAL_REFUSED] = QF_MODULE_REFUSED,
-    [QF_DIAL_TIMEOUT] = QF_MODULE_TIMEOUT,
-    [QF_DIAL_UNREACHABLE] = QF_MODULE_UNREACHABLE,
-    [QF_DIAL_FAILED] = QF_MODULE_CONNECT};
-
 static const int outcome_exit[] = {[QF_SMTP_SENT] = QF_MODULE_SENT,
     [QF_SMTP_DEFERRED] = QF_MODULE_TEMPORARY,
     [QF_SMTP_SOME_DEFERRED] = QF_MODULE_SOME_LATER,
@@ -74,31 +64,6 @@ static const int outcome_exit[] = {[QF_SMTP_SENT] = QF_MODULE_SENT,
     [QF_SMTP_TIMED_OUT] = QF_MODULE_TIMEOUT,
     [QF_SMTP_UNSENT] = QF_MODULE_WRITE,
     [QF_SMTP_UNREAD] = QF_MODULE_READ};
-
-/* Descriptor 1 gets the text; the exit code stands even if nobody reads it. */
-static int finish(int code, const char *peer, const char *text)
-{
-	struct qf_buf line = QF_BUF_INIT;
-
-	if (peer != NULL) {
-		qf_smtp_add_printable(&line, qf_span(peer));
-		qf_buf_adds(&line, ": ");
-	}
-	qf_smtp_add_printable(&line, qf_span(text));
-	qf_buf_addc(&line, '\n');
-	(void)qf_write_all(STDOUT_FILENO, line.s, line.len);
-	qf_buf_free(&line);
-	return code;
-}
-
-static void write_usage(int fd, const char *program)
-{
-	struct qf_buf text = QF_BUF_INIT;
-
-	qf_module_usage(qf_smtp_options, program, &text);
-	(void)qf_write_all(fd, text.s, text.len);
-	qf_buf_free(&text);
-}
 
 static int shake(
     void *ctx, struct qf_stream *st, int64_t deadline, struct qf_err *e)
@@ -123,7 +88,8 @@ static int report(struct run *r, const struct qf_smtp_result *result)
 		qf_tls_describe(&r->tls_info, &text);
 		qf_buf_addc(&text, ')');
 	}
-	code = finish(outcome_exit[result->outcome], r->peer.text, text.s);
+	code =
+	    qf_face_finish(outcome_exit[result->outcome], r->peer.text, text.s);
 	qf_buf_free(&text);
 	return code;
 }
@@ -168,11 +134,12 @@ static int connect_and_talk(struct run *r)
 	int rc;
 
 	if (qf_dial(&r->stream, &r->peer, &fault, &where, &e) < 0)
-		return finish(dial_exit[fault], NULL, e.text);
+		return qf_face_finish(qf_face_dial_exit(fault), NULL, e.text);
 	if (qf_smtp_options_tls(&r->options) == QF_SMTP_TLS_IS_ON &&
 	    shake(r, &r->stream, qf_deadline_in(qf_smtp_timeouts_rfc.greeting),
 		&e) < 0)
-		return finish(QF_MODULE_TEMPORARY, r->peer.text, e.text);
+		return qf_face_finish(
+		    QF_MODULE_TEMPORARY, r->peer.text, e.text);
 	rc = talk(r);
 	qf_stream_close(&r->stream);
 	return rc;
@@ -269,15 +236,16 @@ int main(int argc, char **argv)
 	qf_open_std();
 	rc = qf_module_args(qf_smtp_options, &run.options, argc, argv, &e);
 	if (rc > 0) {
-		write_usage(STDOUT_FILENO, argv[0]);
+		qf_face_usage(STDOUT_FILENO, qf_smtp_options, argv[0]);
 		return 0;
 	}
 	if (rc < 0) {
-		write_usage(STDERR_FILENO, argv[0]);
-		return finish(QF_MODULE_USAGE, NULL, e.text);
+		qf_face_usage(STDERR_FILENO, qf_smtp_options, argv[0]);
+		return qf_face_finish(QF_MODULE_USAGE, NULL, e.text);
 	}
 	rc = prepare(&run, &e);
-	rc = rc != 0 ? finish(rc, NULL, e.text) : connect_and_talk(&run);
+	rc =
+	    rc != 0 ? qf_face_finish(rc, NULL, e.text) : connect_and_talk(&run);
 	free_run(&run);
 	return rc;
 }

@@ -261,3 +261,20 @@ make_failed() {
 		tail -n +2 "$eml" | cmp - <(printf '\r\nHello.\r\n.\r\n')
 	done
 }
+
+@test "qmqp: 0 only for a message that the server has, never a permanent code" {
+	export PORT SINK=$BATS_TEST_TMPDIR/sink
+
+	mkdir sink
+	printf '%s\n' package 'reply Kok' >script
+	start_peer "$PYTHON" "$TESTLIB/fakeqmqp.py" --connections 100000 \
+		--timeout 600 --record "$SINK/got" script
+	wait_for_line "$PEER_FD" '^([0-9]+)$'
+	PORT=${BASH_REMATCH[1]}
+	printf 'Subject: @ID@\n\nHello.\n.\n' >m
+	points qmqp
+	# What it keeps is whole, whatever the module said.
+	for eml in "$SINK"/*.eml; do
+		tail -n +2 "$eml" | cmp - <(printf '\nHello.\n.\n')
+	done
+}

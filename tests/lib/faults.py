@@ -4,7 +4,7 @@ failing (tests/lib/fault.c), and looks at what is left.
 
 usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
                  delete-tried|release-tried|delete-held-tried|retry|
-                 failed-retry|failed-delete|fix|smtp
+                 failed-retry|failed-delete|fix|smtp|qmqp
                  [--no-tmpfile] [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
                  DIRECTORY
 
@@ -35,6 +35,7 @@ usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
           each was served or the sender was told, and nothing is left.
   smtp    the module against a server (tests/lib/sink.py): 0 only when the
           server has the whole message, no other code is permanent.
+  qmqp    the same by QMQP (tests/lib/fakeqmqp.py).
 
 The world comes from the environment: SBIN, PROTOCOLS, FAULT_SO, CODES (the
 table of exit codes), CONTROLDIR, and what each of them says below. DIRECTORY
@@ -56,7 +57,8 @@ import sys
 from faults_base import Hangs, become_reaper, read_file
 from faults_intake import Groups, Intake
 from faults_send import Delete, DeleteHeldTried, DeleteTried, FailedDelete, \
-    FailedRetry, Fix, Hold, HoldTried, Release, ReleaseTried, Retry, Send, Smtp
+    FailedRetry, Fix, Hold, HoldTried, Qmqp, Release, ReleaseTried, Retry, \
+    Send, Smtp
 from faults_split import Split
 
 # How calls fail. What is not worth an exit code of its own fails with one
@@ -118,7 +120,7 @@ SCENARIOS = {"intake": Intake, "split": Split, "groups": Groups, "send": Send,
              "release-tried": ReleaseTried,
              "delete-held-tried": DeleteHeldTried, "retry": Retry,
              "failed-retry": FailedRetry, "failed-delete": FailedDelete,
-             "fix": Fix, "smtp": Smtp}
+             "fix": Fix, "smtp": Smtp, "qmqp": Qmqp}
 # Of each process that tries points.
 options = lane = world = None
 

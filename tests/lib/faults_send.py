@@ -363,7 +363,9 @@ class Smtp:
     """PORT and SINK: the server and what it keeps. MESSAGE: what is sent, with
     an @ID@ that becomes another one for each run."""
 
-    processes = ("smtp",)
+    module = "smtp"
+    processes = (module,)
+    line_end = b"\r\n"
     runs = itertools.count()
 
     def __init__(self, directory, no_tmpfile):
@@ -380,14 +382,14 @@ class Smtp:
         ident = b"%d.%d" % (os.getpid(), next(self.runs))
         self.message = self.template.replace(b"@ID@", ident)
         write_file(self.mail, b"s@x.example\nr@y.example\n\n" + self.message)
-        return run([os.environ["PROTOCOLS"] + "/smtp"],
+        return run([os.environ["PROTOCOLS"] + "/" + self.module],
                    dict(os.environ, HELOHOST="me.example", **env),
                    {0: (self.options, READ), 1: (self.text, MAKE),
                     2: (self.log, MAKE), 3: (self.mail, READ)})
 
     def kept(self):
         """Did the server keep it whole? The text need not be there."""
-        want = self.message.replace(b"\n", b"\r\n")
+        want = self.message.replace(b"\n", self.line_end)
         for name in os.listdir(os.environ["SINK"]):
             if name.endswith(".eml") and want == read_file(
                     os.path.join(os.environ["SINK"], name)):
@@ -405,3 +407,11 @@ class Smtp:
 
     def clean(self):
         pass
+
+
+class Qmqp(Smtp):
+    """The same by QMQP."""
+
+    module = "qmqp"
+    processes = (module,)
+    line_end = b"\n"

@@ -389,7 +389,7 @@ static void what_is_said_is_printable_and_short(void **state)
 	char *line = calloc(1, 8001);
 
 	(void)state;
-	/* " ESC ] 0 ; LF é SECRETTOKEN! " */
+	/* " ESC ] 0 ; LF, two bytes of UTF-8, SECRETTOKEN! " */
 	refuse(a, "IBtdMDsKw6lTRUNSRVRUT0tFTiEg");
 	assert_string_equal("?]0;???***!", qf_auth_said(a));
 	qf_auth_free(&a);

@@ -1,0 +1,19 @@
+/*
+ * What the mains of the protocol modules share: how they tell the result, and
+ * what the exit code is when there is no connection.
+ */
+#ifndef QF_REMOTE_FACE_H
+#define QF_REMOTE_FACE_H
+
+#include "lib/net/dial.h"
+#include "remote/module.h"
+
+/* Writes `peer: text` as one printable line to descriptor 1, without the peer
+ * when it is NULL; returns the code, which stands even if nobody reads it. */
+int qf_face_finish(int code, const char *peer, const char *text);
+/* The usage text of the options to fd. */
+void qf_face_usage(
+    int fd, const struct qf_module_option *table, const char *program);
+int qf_face_dial_exit(enum qf_dial_fault fault);
+
+#endif
