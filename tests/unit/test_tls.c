@@ -491,6 +491,10 @@ static void weak(void **state)
 	    try_id(&small, &old, &host), QF_EPERM, QF_TLS_WEAK, "too weak");
 	to.mode = QF_TLS_VERIFY_NONE;
 	assert_int_equal(0, try_id(&small, &old, &to));
+	old.min = QF_TLS_MIN_DEFAULT;
+	assert_int_equal(0, try_id(&small, &old, &to));
+	assert_non_null(strstr(met.info.problem, "too weak"));
+	old.min = QF_TLS_1_0;
 	spec.rsa_bits = 0;
 	spec.is_sha1 = true;
 	sha1 = pki_issue(&spec, &pki.ca);

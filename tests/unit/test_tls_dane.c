@@ -237,9 +237,44 @@ static void unusable(void **state)
 
 static void without_records(void **state)
 {
+	static const char *const names[] = {NULL, "", "192.0.2.1"};
+	struct qf_tls_conf c = {.insecure = true};
+	struct tls_peer peer;
+	struct record r;
+
 	(void)state;
 	tls_assert_failed(try_records(&pki.host, NULL, NULL, 0, NULL),
 	    QF_EINVAL, QF_TLS_USAGE, "without TLSA records");
+	publish(&r, 3, 1, BY_SHA256, pki.host.cert);
+	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
+		struct qf_tls_peer to = {.mode = QF_TLS_DANE,
+		    .tlsa = &r.r,
+		    .ntlsa = 1,
+		    .dane_base = names[i]};
+
+		tls_peer_new(&peer, &pki.host, NULL);
+		tls_assert_failed(
+		    tls_try(&peer, &c, &to), QF_EINVAL, QF_TLS_USAGE, "DANE");
+		tls_peer_free(&peer);
+	}
+}
+
+/* What a user lets by for want of a name is not what a zone asks for. */
+static void insecure_is_something_else(void **state)
+{
+	struct qf_tls_conf c = {.insecure = true};
+	struct tls_peer peer;
+	struct record r;
+	struct qf_tls_peer to = {.mode = QF_TLS_DANE,
+	    .tlsa = &r.r,
+	    .ntlsa = 1,
+	    .dane_base = "mx.test"};
+
+	(void)state;
+	publish(&r, 3, 1, BY_SHA256, pki.other.cert);
+	tls_peer_new(&peer, &pki.host, NULL);
+	assert_no_match(tls_try(&peer, &c, &to));
+	tls_peer_free(&peer);
 }
 
 /* Fingerprints. */
@@ -324,6 +359,7 @@ int main(void)
 	    cmocka_unit_test(several),
 	    cmocka_unit_test(unusable),
 	    cmocka_unit_test(without_records),
+	    cmocka_unit_test(insecure_is_something_else),
 	    cmocka_unit_test(fingerprints),
 	    cmocka_unit_test(no_fingerprints),
 	};

@@ -342,32 +342,53 @@ static void damaged(void **state)
 	tls_part(&peer);
 }
 
-/* The peer asks for new keys again and again and takes no answers. */
-static void ask_for_keys(struct tls_peer *p)
+/* The peer asks for new keys again and again. */
+static void ask_for_keys(struct tls_peer *p, int times)
 {
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < times; i++) {
 		SSL_key_update(p->ssl, SSL_KEY_UPDATE_REQUESTED);
-		SSL_do_handshake(p->ssl);
+		if (SSL_do_handshake(p->ssl) != 1)
+			return;
 	}
 	SSL_write(p->ssl, "done", 4);
 	tls_peer_echo(p);
 }
 
+static void ask_some(struct tls_peer *p)
+{
+	ask_for_keys(p, 30);
+}
+
+static void ask_much(struct tls_peer *p)
+{
+	ask_for_keys(p, 10000);
+}
+
 static void new_keys(void **state)
 {
 	char b[8];
-	long n;
 
 	(void)state;
-	peer.talk = ask_for_keys;
+	peer.talk = ask_some;
 	assert_int_equal(0, tls_meet(&peer, tls, &host));
-	n = qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e);
-	if (n > 0) {
-		assert_memory_equal("done", b, 4);
-		tls_ping();
-	} else {
-		assert_int_equal(QF_ENET, n);
-	}
+	assert_int_equal(4, qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e));
+	assert_memory_equal("done", b, 4);
+	tls_ping();
+	tls_part(&peer);
+}
+
+/* ... and takes none of the answers, which must not pile up. */
+static void unwanted_answers(void **state)
+{
+	char b[8];
+
+	(void)state;
+	peer.talk = ask_much;
+	assert_int_equal(0, tls_meet(&peer, tls, &host));
+	wire.is_stuck = true;
+	assert_int_equal(
+	    QF_ENET, qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e));
+	assert_int_equal(ENOBUFS, met.e.sys);
 	tls_part(&peer);
 }
 
@@ -680,6 +701,7 @@ int main(void)
 	    CASE(end_without_bye),
 	    CASE(damaged),
 	    CASE(new_keys),
+	    CASE(unwanted_answers),
 	    CASE(renegotiation),
 	    CASE(closed_anywhere),
 	    CASE(closed_at_once),
