@@ -127,8 +127,8 @@ void qf_tls_text_hex(char *buf, size_t size, const unsigned char *p, size_t n);
 /* The last reason in OpenSSL's queue, which is empty afterwards. */
 const char *qf_tls_text_reason(void);
 
-/* The host or address of a name, without brackets and a dot at the end: true
- * for an address. */
+/* The host or address of a name, without brackets and a dot at the end, empty
+ * for what is neither: true for an address. */
 bool qf_tls_text_host(char *buf, size_t size, const char *name);
 
 #endif
