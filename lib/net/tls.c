@@ -47,11 +47,17 @@ static bool require_name(struct qf_tls_session *s, const char *name)
 static int use_records(
     struct qf_tls_session *s, const struct qf_tls_peer *p, struct qf_err *e)
 {
+	int used;
+
 	if (p->dane_base == NULL || p->ntlsa == 0)
 		return usage(s, e, "DANE without TLSA records or their name");
-	if (!require_name(s, p->dane_base))
+	if (qf_tls_text_host(s->host, sizeof s->host, p->dane_base) ||
+	    !require_name(s, p->dane_base))
 		return usage(s, e, "DANE: the name of the records is none");
-	if (qf_tls_dane_use(s, p) == 0) {
+	used = qf_tls_dane_use(s, p);
+	if (used < 0)
+		return usage(s, e, "DANE: the name of the records is none");
+	if (used == 0) {
 		s->mode = QF_TLS_VERIFY_NONE;
 		s->info.dane_unusable = true;
 	}

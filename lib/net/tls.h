@@ -29,7 +29,7 @@ enum {
 
 /* With less than 1.2, what went with it in its time is allowed as well: SHA-1,
  * short keys of the key exchange. Certificates must be of today where they are
- * verified. */
+ * verified. Who would go on in clear if TLS fails had better begin with 1.0. */
 enum qf_tls_version {
 	QF_TLS_MIN_DEFAULT, /* 1.2 */
 	QF_TLS_1_0,

@@ -97,8 +97,10 @@ static SSL_CTX *new_ctx(void)
 	SSL_CTX_set_session_cache_mode(
 	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, qf_tls_cache_put);
-	SSL_CTX_dane_enable(ctx);
-	return ctx;
+	if (SSL_CTX_dane_enable(ctx) == 1)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
 }
 
 static int fill(struct qf_tls *t, const struct qf_tls_conf *c, struct qf_err *e)

@@ -21,13 +21,13 @@ static bool add(SSL *ssl, const struct qf_tlsa *r)
 		   ssl, r->usage, r->selector, r->matching, r->data, r->n) > 0;
 }
 
-size_t qf_tls_dane_use(struct qf_tls_session *s, const struct qf_tls_peer *p)
+int qf_tls_dane_use(struct qf_tls_session *s, const struct qf_tls_peer *p)
 {
 	char name[sizeof s->host];
-	size_t used = 0;
+	int used = 0;
 
 	if (SSL_dane_enable(s->ssl, s->host) != 1)
-		return 0;
+		return -1;
 	/* What the zone says of the key itself holds for the name and for any
 	 * time as well. */
 	SSL_dane_set_flags(s->ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);

@@ -174,11 +174,10 @@ int qf_tls_fault(struct qf_tls_session *s, struct qf_err *e)
 		return say_plain(s, e);
 	if (s->info.fault == QF_TLS_UNTRUSTED || s->info.fault == QF_TLS_WEAK)
 		return qf_fail(e, QF_EPERM, "TLS: %s", s->why.text);
-	if (code == 0 || ERR_GET_LIB(code) != ERR_LIB_SSL ||
-	    reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return code == 0 || ERR_GET_LIB(code) == ERR_LIB_SSL
-			   ? say_closed(s, e)
-			   : say_reason(s, 0, e);
+	if (code == 0)
+		return say_closed(s, e);
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL)
+		return say_reason(s, 0, e);
 	if (reason >= SSL_AD_REASON_OFFSET)
 		return say_alert(s, reason - SSL_AD_REASON_OFFSET, e);
 	if (reason == SSL_R_UNSUPPORTED_PROTOCOL ||

@@ -19,11 +19,11 @@ static int check(const struct stat *st, const char *what, const char *path,
 {
 	if (!S_ISREG(st->st_mode))
 		return qf_fail(
-		    e, QF_ECONF, "%s %s: no regular file", what, path);
+		    e, QF_ECONF, "%s %.200s: no regular file", what, path);
 	if (st->st_size > QF_TLS_FILE_MAX)
 		return qf_fail(e, QF_ECONF,
-		    "%s %s: larger than %d bytes, this is something else", what,
-		    path, QF_TLS_FILE_MAX);
+		    "%s %.200s: larger than %d bytes, this is something else",
+		    what, path, QF_TLS_FILE_MAX);
 	if (is_secret && st->st_mode & S_IROTH)
 		qf_log(QF_LOG_WARN, "key file can be read by everybody",
 		    QF_KS("file", path), QF_KS("do", "chmod o-rwx"));
@@ -39,9 +39,10 @@ int qf_tls_file_read(struct qf_buf *b, const char *what, const char *path,
 	int rc;
 
 	if (fd < 0)
-		return qf_fail_sys(e, QF_ECONF, "%s %s", what, path);
-	rc = fstat(fd, &st) < 0 ? qf_fail_sys(e, QF_ECONF, "%s %s", what, path)
-				: check(&st, what, path, is_secret, e);
+		return qf_fail_sys(e, QF_ECONF, "%s %.200s", what, path);
+	rc = fstat(fd, &st) < 0
+		 ? qf_fail_sys(e, QF_ECONF, "%s %.200s", what, path)
+		 : check(&st, what, path, is_secret, e);
 	if (rc < 0)
 		goto out;
 	/* All of it at once: a buffer that grows leaves copies behind. */
@@ -52,7 +53,7 @@ int qf_tls_file_read(struct qf_buf *b, const char *what, const char *path,
 		b->len += (size_t)n;
 	b->s[b->len] = '\0';
 	if (n < 0)
-		rc = qf_fail_sys(e, QF_ECONF, "%s %s", what, path);
+		rc = qf_fail_sys(e, QF_ECONF, "%s %.200s", what, path);
 out:
 	qf_close(&fd);
 	return rc;
@@ -73,20 +74,20 @@ int qf_tls_file_bad(const char *what, const char *path, const struct qf_buf *b,
 
 	if (b->len == 0)
 		return qf_fail(
-		    e, QF_ECONF, "%s %s: the file is empty", what, path);
+		    e, QF_ECONF, "%s %.200s: the file is empty", what, path);
 	if (der && is_pem)
 		return qf_fail(e, QF_ECONF,
-		    "%s %s: the file is PEM, not DER: leave the option for "
+		    "%s %.200s: the file is PEM, not DER: leave the option for "
 		    "DER out",
 		    what, path);
 	if (!der && !is_pem)
-		return qf_fail(e, QF_ECONF, "%s %s: the file is not PEM%s",
+		return qf_fail(e, QF_ECONF, "%s %.200s: the file is not PEM%s",
 		    what, path,
 		    b->s[0] == 0x30 ? " but looks like DER: convert it, or "
 				      "use the option for DER"
 				    : "");
 	return qf_fail(e, QF_ECONF,
-	    "%s %s: none in this file, or it is damaged "
+	    "%s %.200s: none in this file, or it is damaged "
 	    "(%s)",
 	    what, path, reason);
 }
@@ -117,8 +118,8 @@ static int take_all(const struct qf_tls_kind *kind, const char *path,
 		if (object == NULL)
 			break;
 		if (!kind->take(to, object, n++))
-			rc = qf_fail(e, QF_ECONF, "%s %s: %s", kind->what, path,
-			    qf_tls_text_reason());
+			rc = qf_fail(e, QF_ECONF, "%s %.200s: %s", kind->what,
+			    path, qf_tls_text_reason());
 		kind->free(object);
 	}
 	if (rc == 0 && !is_end(b, der, n))

@@ -96,8 +96,9 @@ int qf_tls_verify(X509_STORE_CTX *c, void *arg);
 int qf_tls_verify_problem(int ok, X509_STORE_CTX *c);
 int qf_tls_pin_parse(struct qf_tls *t, const char *text, struct qf_err *e);
 
-/* How many of the peer's records can be used; they decide then. */
-size_t qf_tls_dane_use(struct qf_tls_session *s, const struct qf_tls_peer *p);
+/* How many of the peer's records can be used; they decide then. -1: none is
+ * taken at all. */
+int qf_tls_dane_use(struct qf_tls_session *s, const struct qf_tls_peer *p);
 
 /* Sessions come by this callback, in reads after the handshake as well. */
 int qf_tls_cache_put(SSL *ssl, SSL_SESSION *session);
@@ -126,8 +127,8 @@ void qf_tls_text_hex(char *buf, size_t size, const unsigned char *p, size_t n);
 /* The last reason in OpenSSL's queue, which is empty afterwards. */
 const char *qf_tls_text_reason(void);
 
-/* The host or address of a name, without brackets and a dot at the end: true
- * for an address. */
+/* The host or address of a name, without brackets and a dot at the end, empty
+ * for what is neither: true for an address. */
 bool qf_tls_text_host(char *buf, size_t size, const char *name);
 
 #endif

@@ -75,9 +75,11 @@ static long session_read(
 	qf_tls_wire_flush(&s->wire);
 	if (got > 0)
 		return got;
-	if (s->wire.out.len > HELD_MAX)
-		return breaks(s, ENOBUFS, e);
-	return qf_fail(e, QF_ETIME, "timed out");
+	if (s->wire.out.len <= HELD_MAX)
+		return qf_fail(e, QF_ETIME, "timed out");
+	s->is_broken = true;
+	return qf_fail(e, QF_ENET,
+	    "TLS: the peer asks for answers and does not take them");
 }
 
 /* One record at most. It never has to wait: the wire takes all, and without

@@ -14,10 +14,23 @@
 #define TRUST_DIR  "/etc/ssl/certs"
 #define TRUST_FILE "/etc/ssl/certs/ca-certificates.crt"
 
+/* Nobody is there to type a passphrase. */
+static int no_passphrase(char *buf, int size, int is_writing, void *arg)
+{
+	bool *is_locked = arg;
+
+	(void)buf;
+	(void)size;
+	(void)is_writing;
+	if (is_locked != NULL)
+		*is_locked = true;
+	return -1;
+}
+
 static void *read_certificate(BIO *b, bool der)
 {
 	return der ? d2i_X509_bio(b, NULL)
-		   : PEM_read_bio_X509_AUX(b, NULL, NULL, NULL);
+		   : PEM_read_bio_X509_AUX(b, NULL, no_passphrase, NULL);
 }
 
 static void free_certificate(void *object)
@@ -40,7 +53,7 @@ static bool take_own(void *to, void *object, size_t index)
 static void *read_list(BIO *b, bool der)
 {
 	return der ? d2i_X509_CRL_bio(b, NULL)
-		   : PEM_read_bio_X509_CRL(b, NULL, NULL, NULL);
+		   : PEM_read_bio_X509_CRL(b, NULL, no_passphrase, NULL);
 }
 
 static void free_list(void *object)
@@ -60,16 +73,6 @@ static const struct qf_tls_kind own_certificate = {
     "certificate", read_certificate, take_own, free_certificate};
 static const struct qf_tls_kind lists = {
     "revocation list", read_list, take_list, free_list};
-
-/* Nobody is there to type a passphrase. */
-static int no_passphrase(char *buf, int size, int is_writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)is_writing;
-	*(bool *)arg = true;
-	return -1;
-}
 
 static EVP_PKEY *parse_key(const struct qf_buf *b, bool der, bool *is_locked)
 {

@@ -160,7 +160,10 @@ bool qf_tls_text_host(char *buf, size_t size, const char *name)
 	} else if (s.n > 1 && s.p[s.n - 1] == '.') {
 		s.n--;
 	}
-	snprintf(buf, size, "%.*s", s.n < size ? (int)s.n : 0, s.p);
+	/* For OpenSSL a dot in front stands for any host of the domain. */
+	if (s.n >= size || (s.n > 0 && s.p[0] == '.'))
+		s.n = 0;
+	snprintf(buf, size, "%.*s", (int)s.n, s.p);
 	return inet_pton(AF_INET, buf, ip) == 1 ||
 	       inet_pton(AF_INET6, buf, ip) == 1;
 }

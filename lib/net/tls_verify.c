@@ -57,13 +57,23 @@ static void is_other_host(struct trouble *t)
 
 	qf_tls_text_hosts(hosts, sizeof hosts, t->cert);
 	qf_fail(&t->s->why, QF_EPERM,
-	    "the certificate is not for %.100s but "
-	    "for %s",
-	    t->s->host, hosts);
+	    "the certificate is not for %.100s but for %s", t->s->host, hosts);
+}
+
+static void has_no_record(struct trouble *t)
+{
+	qf_fail(&t->s->why, QF_EPERM,
+	    "no TLSA record of %.200s matches the certificate, which %s has "
+	    "issued",
+	    t->s->host, t->issuer);
 }
 
 static void is_self_signed(struct trouble *t)
 {
+	if (t->s->mode == QF_TLS_DANE) {
+		has_no_record(t);
+		return;
+	}
 	if (t->s->info.verified == QF_TLS_BY_NONE)
 		t->s->info.verified = QF_TLS_SELF_SIGNED;
 	qf_fail(&t->s->why, QF_EPERM,
@@ -72,10 +82,13 @@ static void is_self_signed(struct trouble *t)
 
 static void has_unknown_issuer(struct trouble *t)
 {
+	if (t->s->mode == QF_TLS_DANE) {
+		has_no_record(t);
+		return;
+	}
 	qf_fail(&t->s->why, QF_EPERM,
-	    "%s was issued by an authority that is "
-	    "unknown here: %s",
-	    t->whose, t->issuer);
+	    "%s was issued by an authority that is unknown here: %s", t->whose,
+	    t->issuer);
 }
 
 static void is_revoked(struct trouble *t)
@@ -87,8 +100,8 @@ static void is_revoked(struct trouble *t)
 static void has_no_list(struct trouble *t)
 {
 	qf_fail(&t->s->why, QF_EPERM,
-	    "the revocation lists have none of %s, "
-	    "which issued the certificate",
+	    "the revocation lists have none of %s, which issued the "
+	    "certificate",
 	    t->issuer);
 }
 
@@ -101,8 +114,7 @@ static void has_old_list(struct trouble *t)
 		qf_tls_text_time(
 		    date, sizeof date, X509_CRL_get0_nextUpdate(crl));
 	qf_fail(&t->s->why, QF_EPERM,
-	    "the revocation list of %s expired on "
-	    "%s: fetch a new one",
+	    "the revocation list of %s expired on %s: fetch a new one",
 	    t->issuer, date);
 }
 
@@ -116,14 +128,6 @@ static void is_weak(struct trouble *t)
 	    X509_verify_cert_error_string(t->code),
 	    key != NULL ? EVP_PKEY_get_bits(key) : 0,
 	    OBJ_nid2sn(X509_get_signature_nid(t->cert)));
-}
-
-static void has_no_record(struct trouble *t)
-{
-	qf_fail(&t->s->why, QF_EPERM,
-	    "no TLSA record of %.200s matches the certificate, which %s has "
-	    "issued",
-	    t->s->host, t->issuer);
 }
 
 static void is_otherwise_wrong(struct trouble *t)

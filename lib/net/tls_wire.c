@@ -105,12 +105,9 @@ static int bio_read(BIO *b, char *p, int n)
 
 static long bio_ctrl(BIO *b, int what, long arg, void *p)
 {
-	struct qf_tls_wire *w = BIO_get_data(b);
-
+	(void)b;
 	(void)arg;
 	(void)p;
-	if (what == BIO_CTRL_EOF)
-		return w->is_at_end;
 	return what == BIO_CTRL_FLUSH;
 }
 

@@ -167,6 +167,24 @@ static void names(void **state)
 	}
 }
 
+static void no_names_at_all(void **state)
+{
+	static const char *const names[] = {"", ".", ".test", "[]"};
+	struct qf_tls_conf c = {.cafile = pki.cafile};
+	char name[300];
+
+	(void)state;
+	memset(name, 'a', sizeof name);
+	name[sizeof name - 1] = '\0';
+	for (size_t i = 0; i <= UNIT_COUNT(names); i++) {
+		struct qf_tls_peer to = {.mode = QF_TLS_VERIFY,
+		    .name = i < UNIT_COUNT(names) ? names[i] : name};
+
+		tls_assert_failed(try_id(&pki.host, &c, &to), QF_EINVAL,
+		    QF_TLS_USAGE, "name of the peer");
+	}
+}
+
 static void other_sni(void **state)
 {
 	struct qf_tls_conf c = {.cafile = pki.cafile};
@@ -199,6 +217,20 @@ static void no_names(void **state)
 	assert_refused(
 	    try_spec(&(struct pki_spec){.cn = "x", .san = "email:a@b"}),
 	    "not for mx.test but for");
+}
+
+/* A part of a label is no wildcard. */
+static void wildcards_in_words(void **state)
+{
+	struct pki_id id = pki_issue(
+	    &(struct pki_spec){.cn = "x", .san = "DNS:m*.wild.test"}, &pki.ca);
+	struct qf_tls_conf c = {.cafile = pki.cafile};
+	struct qf_tls_peer to = {.mode = QF_TLS_VERIFY, .name = "mx.wild.test"};
+
+	(void)state;
+	assert_refused(
+	    try_id(&id, &c, &to), "not for mx.wild.test but for m*.wild.test");
+	pki_free(&id);
 }
 
 static void dates(void **state)
@@ -335,7 +367,8 @@ static void opportunistic(void **state)
 
 static void insecure(void **state)
 {
-	struct qf_tls_conf c = {.insecure = true, .trust_dir = "/none"};
+	struct qf_tls_conf c = {
+	    .insecure = true, .trust_dir = "/none", .trust_file = pki.dir};
 	struct qf_tls_peer to = {.mode = QF_TLS_VERIFY, .name = "other.test"};
 
 	(void)state;
@@ -491,6 +524,10 @@ static void weak(void **state)
 	    try_id(&small, &old, &host), QF_EPERM, QF_TLS_WEAK, "too weak");
 	to.mode = QF_TLS_VERIFY_NONE;
 	assert_int_equal(0, try_id(&small, &old, &to));
+	old.min = QF_TLS_MIN_DEFAULT;
+	assert_int_equal(0, try_id(&small, &old, &to));
+	assert_non_null(strstr(met.info.problem, "too weak"));
+	old.min = QF_TLS_1_0;
 	spec.rsa_bits = 0;
 	spec.is_sha1 = true;
 	sha1 = pki_issue(&spec, &pki.ca);
@@ -716,8 +753,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(good),
 	    cmocka_unit_test(names),
+	    cmocka_unit_test(no_names_at_all),
 	    cmocka_unit_test(other_sni),
 	    cmocka_unit_test(no_names),
+	    cmocka_unit_test(wildcards_in_words),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(dates_by_our_clock),
 	    cmocka_unit_test(issuers),

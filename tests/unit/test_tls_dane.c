@@ -152,15 +152,11 @@ static void authorities(void **state)
 		publish(&r, 2, selector, BY_SHA256, pki.ca.cert);
 		assert_dane(try_records(&pki.host, &pki.ca, &r.r, 1, NULL));
 		/* Not in what the server sends, and a digest is no key. */
-		tls_assert_failed(try_records(&pki.host, NULL, &r.r, 1, NULL),
-		    QF_EPERM, QF_TLS_UNTRUSTED, "");
-		tls_assert_failed(
-		    try_records(&pki.other, &pki.ca, &r.r, 1, NULL), QF_EPERM,
-		    QF_TLS_UNTRUSTED, "");
+		assert_no_match(try_records(&pki.host, NULL, &r.r, 1, NULL));
+		assert_no_match(
+		    try_records(&pki.other, &pki.ca, &r.r, 1, NULL));
 		publish(&r, 2, selector, BY_SHA256, pki.other.cert);
-		tls_assert_failed(
-		    try_records(&pki.host, &pki.ca, &r.r, 1, NULL), QF_EPERM,
-		    QF_TLS_UNTRUSTED, "");
+		assert_no_match(try_records(&pki.host, &pki.ca, &r.r, 1, NULL));
 	}
 	/* The whole authority stands in the zone. */
 	publish(&r, 2, 0, WHOLE, pki.ca.cert);
@@ -237,9 +233,76 @@ static void unusable(void **state)
 
 static void without_records(void **state)
 {
+	static const char *const names[] = {NULL, "", "192.0.2.1"};
+	struct qf_tls_conf c = {.insecure = true};
+	struct tls_peer peer;
+	struct record r;
+
 	(void)state;
 	tls_assert_failed(try_records(&pki.host, NULL, NULL, 0, NULL),
 	    QF_EINVAL, QF_TLS_USAGE, "without TLSA records");
+	publish(&r, 3, 1, BY_SHA256, pki.host.cert);
+	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
+		struct qf_tls_peer to = {.mode = QF_TLS_DANE,
+		    .tlsa = &r.r,
+		    .ntlsa = 1,
+		    .dane_base = names[i]};
+
+		tls_peer_new(&peer, &pki.host, NULL);
+		tls_assert_failed(
+		    tls_try(&peer, &c, &to), QF_EINVAL, QF_TLS_USAGE, "DANE");
+		tls_peer_free(&peer);
+	}
+}
+
+/* What a user lets by for want of a name is not what a zone asks for. */
+static void insecure_is_something_else(void **state)
+{
+	struct qf_tls_conf c = {.insecure = true};
+	struct tls_peer peer;
+	struct record r;
+	struct qf_tls_peer to = {.mode = QF_TLS_DANE,
+	    .tlsa = &r.r,
+	    .ntlsa = 1,
+	    .dane_base = "mx.test"};
+
+	(void)state;
+	publish(&r, 3, 1, BY_SHA256, pki.other.cert);
+	tls_peer_new(&peer, &pki.host, NULL);
+	assert_no_match(tls_try(&peer, &c, &to));
+	tls_peer_free(&peer);
+}
+
+/* A session goes on as long as the records are the same. */
+static void resumed(void **state)
+{
+	struct qf_tls_conf c = {.trust_optional = true};
+	struct record r[2];
+	struct qf_tlsa both[2];
+	struct qf_tls_peer to = {.mode = QF_TLS_DANE,
+	    .tlsa = both,
+	    .ntlsa = 2,
+	    .dane_base = "mx.test"};
+	struct tls_peer peer;
+	struct qf_tls *t;
+
+	(void)state;
+	publish(&r[0], 3, 1, BY_SHA256, pki.host.cert);
+	publish(&r[1], 3, 1, BY_SHA256, pki.old.cert);
+	both[0] = r[0].r;
+	both[1] = r[1].r;
+	tls_peer_new(&peer, &pki.host, NULL);
+	assert_int_equal(0, qf_tls_new(&t, &c, &met.e));
+	for (int i = 0; i < 3; i++) {
+		if (i == 2) /* as long as before, and another one */
+			publish(&r[1], 3, 1, BY_SHA256, pki.other.cert);
+		assert_dane(tls_meet(&peer, t, &to));
+		assert_int_equal(i == 1, met.info.resumed);
+		tls_ping();
+		tls_part(&peer);
+	}
+	qf_tls_free(&t);
+	tls_peer_free(&peer);
 }
 
 /* Fingerprints. */
@@ -253,11 +316,14 @@ static void digest(char *out, X509 *cert, bool of_key, const char *between)
 		out += sprintf(out, "%s%02X", i > 0 ? between : "", r.data[i]);
 }
 
+static enum qf_tls_mode pin_mode = QF_TLS_VERIFY;
+
 static int try_pin(const struct pki_id *id, const char *prefix, const char *hex)
 {
 	char pin[128];
-	struct qf_tls_conf c = {.fingerprint = pin, .trust_dir = "/none"};
-	struct qf_tls_peer to = {.mode = QF_TLS_VERIFY, .name = "any.test"};
+	struct qf_tls_conf c = {
+	    .fingerprint = pin, .trust_dir = "/none", .trust_file = "/none"};
+	struct qf_tls_peer to = {.mode = pin_mode, .name = "any.test"};
 	struct tls_peer peer;
 	int rc;
 
@@ -294,6 +360,20 @@ static void fingerprints(void **state)
 	assert_int_equal(0, try_pin(&pki.other, "spki:", want));
 }
 
+/* It is looked at whatever the connection asks for. */
+static void fingerprint_is_for_all(void **state)
+{
+	char hex[128];
+
+	(void)state;
+	digest(hex, pki.old.cert, false, "");
+	pin_mode = QF_TLS_VERIFY_NONE;
+	assert_int_equal(0, try_pin(&pki.old, "", hex));
+	tls_assert_failed(try_pin(&pki.host, "", hex), QF_EPERM,
+	    QF_TLS_UNTRUSTED, "fingerprint");
+	pin_mode = QF_TLS_VERIFY;
+}
+
 static void no_fingerprints(void **state)
 {
 	static const char *const texts[] = {"", "sha256:", "xyz", "00:11",
@@ -324,7 +404,10 @@ int main(void)
 	    cmocka_unit_test(several),
 	    cmocka_unit_test(unusable),
 	    cmocka_unit_test(without_records),
+	    cmocka_unit_test(insecure_is_something_else),
+	    cmocka_unit_test(resumed),
 	    cmocka_unit_test(fingerprints),
+	    cmocka_unit_test(fingerprint_is_for_all),
 	    cmocka_unit_test(no_fingerprints),
 	};
 

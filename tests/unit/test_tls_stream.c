@@ -231,7 +231,10 @@ static void held_back(void **state)
 
 static void send_two_lines(struct tls_peer *p)
 {
+	char go;
+
 	SSL_write(p->ssl, "one\r\ntwo\r\n", 10);
+	SSL_read(p->ssl, &go, 1);
 	SSL_shutdown(p->ssl);
 	tls_peer_echo(p);
 }
@@ -250,6 +253,7 @@ static void buffered(void **state)
 	    qf_stream_wait(&met.st, QF_STREAM_READ, QF_NEVER, &met.e));
 	assert_int_equal(5, qf_stream_read(&met.st, b, 8, 0, &met.e));
 	assert_memory_equal("two\r\n", b, 5);
+	assert_int_equal(1, qf_stream_write(&met.st, "x", 1, 0, &met.e));
 	assert_int_equal(0, qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e));
 	assert_false(qf_tls_is_truncated(&met.st));
 	/* The end stays the end, and is there at once. */
@@ -342,32 +346,53 @@ static void damaged(void **state)
 	tls_part(&peer);
 }
 
-/* The peer asks for new keys again and again and takes no answers. */
-static void ask_for_keys(struct tls_peer *p)
+/* The peer asks for new keys again and again. */
+static void ask_for_keys(struct tls_peer *p, int times)
 {
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < times; i++) {
 		SSL_key_update(p->ssl, SSL_KEY_UPDATE_REQUESTED);
-		SSL_do_handshake(p->ssl);
+		if (SSL_do_handshake(p->ssl) != 1)
+			return;
 	}
 	SSL_write(p->ssl, "done", 4);
 	tls_peer_echo(p);
 }
 
+static void ask_some(struct tls_peer *p)
+{
+	ask_for_keys(p, 30);
+}
+
+static void ask_much(struct tls_peer *p)
+{
+	ask_for_keys(p, 10000);
+}
+
 static void new_keys(void **state)
 {
 	char b[8];
-	long n;
 
 	(void)state;
-	peer.talk = ask_for_keys;
+	peer.talk = ask_some;
 	assert_int_equal(0, tls_meet(&peer, tls, &host));
-	n = qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e);
-	if (n > 0) {
-		assert_memory_equal("done", b, 4);
-		tls_ping();
-	} else {
-		assert_int_equal(QF_ENET, n);
-	}
+	assert_int_equal(4, qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e));
+	assert_memory_equal("done", b, 4);
+	tls_ping();
+	tls_part(&peer);
+}
+
+/* ... and takes none of the answers, which must not pile up. */
+static void unwanted_answers(void **state)
+{
+	char b[8];
+
+	(void)state;
+	peer.talk = ask_much;
+	assert_int_equal(0, tls_meet(&peer, tls, &host));
+	wire.is_stuck = true;
+	assert_int_equal(
+	    QF_ENET, qf_stream_read(&met.st, b, 8, QF_NEVER, &met.e));
+	assert_non_null(strstr(met.e.text, "does not take them"));
 	tls_part(&peer);
 }
 
@@ -567,6 +592,23 @@ static void resumed(void **state)
 	}
 }
 
+/* A ticket of TLS 1.3 is not shown twice. */
+static void used_up(void **state)
+{
+	(void)state;
+	meet_again(&host, false);
+	assert_int_equal(0, tls_meet(&peer, tls, &host));
+	assert_true(met.info.resumed);
+	tls_part(&peer); /* without reading, so no new one came */
+	meet_again(&host, false);
+	/* Nor after a handshake that failed. */
+	wire.received = 0;
+	wire.receive_max = 10;
+	assert_int_equal(QF_ENET, tls_meet(&peer, tls, &host));
+	wire.receive_max = 0;
+	meet_again(&host, false);
+}
+
 /* Without tickets there are numbers of sessions in TLS 1.2. */
 static void resumed_by_number(void **state)
 {
@@ -680,6 +722,7 @@ int main(void)
 	    CASE(end_without_bye),
 	    CASE(damaged),
 	    CASE(new_keys),
+	    CASE(unwanted_answers),
 	    CASE(renegotiation),
 	    CASE(closed_anywhere),
 	    CASE(closed_at_once),
@@ -690,6 +733,7 @@ int main(void)
 	    CASE(injected),
 	    CASE(huge_chain),
 	    CASE(resumed),
+	    CASE(used_up),
 	    CASE(resumed_by_number),
 	    CASE(resumed_by_the_same_only),
 	    CASE(unverified_first),
