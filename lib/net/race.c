@@ -153,7 +153,8 @@ static void start(struct running *r)
 		    earlier(qf_deadline_in(race->each_ms), race->deadline);
 		lane->fd = begin(race, &race->v[i]);
 		race->v[i].tried = lane->fd < 0;
-		r->other = qf_deadline_in(race->moment_ms);
+		/* One that has failed makes nobody wait. */
+		r->other = lane->fd < 0 ? 0 : qf_deadline_in(race->moment_ms);
 	}
 }
 

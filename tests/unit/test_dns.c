@@ -334,6 +334,13 @@ static void damaged_answers(void **state)
 	assert_damaged(&p);
 	p.b[p.n - 1]++;
 	assert_damaged(&p);
+	/* and one forward to what would be a name */
+	start(&p, "d.example", QF_DNS_MX, 0);
+	record(&p, "d.example", QF_DNS_MX, 60, 4);
+	add16(&p, 10);
+	add16(&p, 0xc000 | (unsigned)(p.n + 2));
+	record_name(&p, "d.example", QF_DNS_MX, 60, "m.example");
+	assert_damaged(&p);
 	/* another question */
 	start(&p, "e.example", QF_DNS_MX, 0);
 	assert_damaged(&p);

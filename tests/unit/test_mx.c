@@ -91,13 +91,15 @@ struct found {
 	struct qf_err e;
 };
 
+static uint64_t seed = 1;
+
 static void find(struct found *f, const struct entry *z, const char *host,
     const struct qf_ips *own, bool relay)
 {
 	struct qf_mx_spec spec = {.host = host,
 	    .relay = relay,
 	    .own = own,
-	    .seed = 1,
+	    .seed = seed,
 	    .deadline = QF_NEVER};
 
 	zone = z;
@@ -321,10 +323,14 @@ static void no_loops(void **state)
 	qf_ips_add(&own, &ip);
 	assert_true(qf_ip_parse(&ip, qf_span("2001:db8::77")));
 	qf_ips_add(&own, &ip);
-	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
-		find(&f, z, cases[i].host, &own, false);
-		assert_found(&f, cases[i].want);
+	/* whatever the order among equals */
+	for (seed = 8; seed > 0; seed--) {
+		for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+			find(&f, z, cases[i].host, &own, false);
+			assert_found(&f, cases[i].want);
+		}
 	}
+	seed = 1;
 	/* a relay may be this host, and its MX records say nothing */
 	find(&f, z, "[2001:db8::77]", &own, true);
 	assert_found(&f, "0 2001:db8::77 2001:db8::77");
@@ -369,9 +375,9 @@ static void chance_among_equals(void **state)
 
 	(void)state;
 	zone = z;
-	for (uint64_t seed = 1; seed <= 3000; seed++) {
+	for (uint64_t s = 1; s <= 900; s++) {
 		struct qf_mx_spec spec = {
-		    .host = "d.example", .seed = seed, .deadline = QF_NEVER};
+		    .host = "d.example", .seed = s, .deadline = QF_NEVER};
 		struct qf_mx_list list = {0}, again = {0};
 
 		assert_int_equal(
@@ -389,8 +395,8 @@ static void chance_among_equals(void **state)
 	}
 	/* The seeds are fixed, so these numbers are. */
 	for (int i = 0; i < 3; i++) {
-		assert_in_range(first[i], 900, 1100);
-		assert_in_range(second[i], 900, 1100);
+		assert_in_range(first[i], 250, 350);
+		assert_in_range(second[i], 250, 350);
 	}
 }
 
