@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "remote/face.h"
+#include "remote/module_mail.h"
 #include "remote/qmqp.h"
 #include "remote/qmqp_run.h"
 

@@ -16,9 +16,10 @@
 #include "lib/base/err.h"
 
 enum {
-	QF_REPLY_LINE_MAX = 4096, /* bytes of a line, without its end */
-	QF_REPLY_TEXT_MAX = 512,  /* bytes of a line's text that are kept; of
-				   * 334, which asks for more, all */
+	QF_REPLY_LINE_MAX = 12288, /* bytes of a line, without its end; what RFC
+				    * 4954 allows a challenge */
+	QF_REPLY_TEXT_MAX = 512,   /* bytes of a line's text that are kept; of
+				    * 334, which asks for more, all */
 	QF_REPLY_LINES_MAX = 100,
 	QF_REPLY_TOTAL_MAX = 65536 /* bytes of a reply */
 };
