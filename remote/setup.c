@@ -66,6 +66,9 @@ static int load_tls(struct qf_remote_setup *s, struct qf_err *e)
 		return 0;
 	rc = qf_smtp_options_tls_conf(o, &conf, e);
 	conf.trust_optional = !asked;
+	/* Old TLS is better than none. */
+	if (!asked && o->tls_min == NULL)
+		conf.min = QF_TLS_1_0;
 	return rc < 0 ? rc : qf_tls_new(&s->tls, &conf, e);
 }
 

@@ -118,6 +118,7 @@ static int shake(
 
 	if (h->tlsa.state == QF_TLSA_FOUND) {
 		peer.mode = QF_TLS_DANE;
+		peer.name = h->spec->hosts->domain;
 		peer.tlsa = h->tlsa.v;
 		peer.ntlsa = h->tlsa.n;
 		peer.dane_base = h->tlsa.base;
