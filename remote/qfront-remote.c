@@ -14,6 +14,7 @@
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
 #include "lib/net/dns_stub.h"
+#include "lib/net/dns_unbound.h"
 #include "remote/letter.h"
 #include "remote/report.h"
 #include "remote/setup.h"
@@ -100,6 +101,26 @@ static void no_host(struct run *r, enum qf_mx_fault fault)
 	qf_buf_free(&host);
 }
 
+/* Answers are proven here where keys to start from are given and no name server
+ * is believed; that costs a moment more. */
+static int open_dns(struct run *r)
+{
+	const struct qf_dns_conf *conf = &r->setup.resolver;
+	struct qf_err e;
+
+	if (conf->trust_anchor == NULL || conf->trust_ad) {
+		r->dns = qf_dns_stub_open(conf);
+		return 0;
+	}
+	if (qf_dns_unbound_open(&r->dns, conf, &e) == 0)
+		return 0;
+	qf_log_err("can not ask the DNS", &e);
+	return later(r, e.rc == QF_ECONF
+			    ? "Unable to read control files. (#4.3.0)"
+			    : "System resources temporarily unavailable. "
+			      "(#4.3.0)");
+}
+
 static int find_hosts(struct run *r)
 {
 	const struct qf_remote_setup *set = &r->setup;
@@ -110,7 +131,6 @@ static int find_hosts(struct run *r)
 	enum qf_mx_fault fault;
 	struct qf_err e;
 
-	r->dns = qf_dns_stub_open(&set->resolver);
 	qf_ips_add_own(&r->own, true);
 	fault = qf_mx_find(&r->hosts, r->dns, &spec, &e);
 	if (fault == QF_MX_OK)
@@ -220,7 +240,7 @@ static int prepare(struct run *r, int argc, char **argv)
 		return -1;
 	}
 	if (r->letter.wire.n > 0)
-		return find_hosts(r);
+		return open_dns(r) < 0 ? -1 : find_hosts(r);
 	report_recipients(r, NULL, "");
 	return failed(r, "No recipient can be sent to. (#5.1.3)");
 }

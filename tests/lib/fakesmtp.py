@@ -579,6 +579,7 @@ def main():
     arguments.add_argument("--record")
     arguments.add_argument("--timeout", type=float, default=60)
     arguments.add_argument("--bind", default="127.0.0.1")
+    arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("--cert")
     arguments.add_argument("--key")
     arguments.add_argument("--ca")
@@ -600,7 +601,9 @@ def main():
 
     family = socket.AF_INET6 if ":" in options.bind else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.bind((options.bind, 0))
+    if options.port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((options.bind, options.port))
     listener.listen(64)
     print(listener.getsockname()[1], flush=True)
 

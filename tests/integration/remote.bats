@@ -1,0 +1,466 @@
+# qfront-remote as qmail-rspawn runs it: a message on descriptor 0, reports on
+# descriptor 1, always exit code 0; against servers that a script plays, on
+# several addresses of the loopback, and a name server with signed zones.
+# Which report a session leads to is in tests/unit/test_report.c.
+
+bats_require_minimum_version 1.5.0
+load ../lib/common
+load ../lib/certs
+load ../lib/zones
+
+SAID='Remote host said: '
+DIED='connection died. (#4.4.2)'
+UNREACHED="Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
+
+setup_file() {
+	make_certificates
+	# A port that is free on every address of the loopback that is used.
+	export MXPORT
+	MXPORT=$("$PYTHON" -c 'if True:
+		import socket
+		while True:
+			all = [socket.socket() for _ in range(4)]
+			all[0].bind(("127.0.0.1", 0))
+			port = all[0].getsockname()[1]
+			try:
+				for i in range(1, 4):
+					all[i].bind((f"127.0.0.{i+1}", port))
+			except OSError:
+				continue
+			print(port)
+			break')
+	local good
+
+	good=$(openssl x509 -in "$CERTS/good.pem" -noout -pubkey |
+		openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)
+	start_zones <<-ZONES
+		zone test.example signed
+		one A 127.0.0.2
+		two A 127.0.0.3
+		to1 MX 10 one
+		both MX 10 one
+		both MX 20 two
+		null MX 0 .
+		us MX 10 me
+		me A 127.0.0.1
+		dane MX 10 d1
+		d1 A 127.0.0.2
+		_$MXPORT._tcp.d1 TLSA 3 1 1 $good
+		dane2 MX 10 d2
+		dane2 MX 20 two
+		d2 A 127.0.0.2
+		_$MXPORT._tcp.d2 TLSA 3 1 1 ${good//[0-9a-f]/0}
+		useless MX 10 u1
+		u1 A 127.0.0.2
+		_$MXPORT._tcp.u1 TLSA 0 0 1 $good
+		later MX 10 l1.gone
+		later MX 20 two
+		bogus MX 10 b1.bogus
+		zone bogus.test.example signed lame
+		b1 A 127.0.0.2
+		zone gone.test.example missing
+	ZONES
+}
+
+teardown_file() {
+	stop_zones
+}
+
+setup() {
+	clean_environment
+	use_zones
+	export QUEUEDIR=$BATS_TEST_TMPDIR/queue QFRONT_LOG=stderr
+	mkdir -p "$QUEUEDIR/lock"
+	MESSAGE=$BATS_TEST_TMPDIR/message
+	RECORD=$BATS_TEST_TMPDIR/record
+	printf 'Subject: a test\n\n.Hello.\n' >"$MESSAGE"
+	control me me.example
+	control smtproutes ": port=$MXPORT"
+}
+
+teardown() {
+	stop_peers
+}
+
+control() {
+	printf '%s\n' "${@:2}" >"$CONTROLDIR/$1"
+}
+
+# remote ARGUMENT...: its reports with | for each zero byte are in REPORT, its
+# log is in the file log.
+remote() {
+	local status=0
+
+	REPORT=$("$SBIN/qfront-remote" "$@" <"$MESSAGE" 2>log | tr '\0' '|') ||
+		status=$?
+	echo "exit code $status, report: $REPORT"
+	cat log
+	((status == 0))
+}
+
+# reports TEXT: that is all it reported.
+reports() {
+	[[ $REPORT == "$1" ]] || {
+		echo "wanted: $1"
+		return 1
+	}
+}
+
+# fake IP NAME [OPTION...] <SCRIPT: a server at this address and MXPORT; what
+# it hears is in RECORD.NAME.
+fake() {
+	cat >"script.$2"
+	start_fake --bind "$1" --port "$MXPORT" --record "$RECORD.$2" "${@:3}" \
+		"script.$2"
+}
+
+# Scripts: a session that succeeds, up to its end and whole; it offers $1.
+envelope_script() {
+	cat <<-END
+		expect EHLO me\.example
+		say 250${1:+-}${1:+x}
+		${1:+say 250 $1}
+		expect MAIL FROM:<s@x\.example>.*
+		say 250 ok
+		expect RCPT TO:<r@y\.example>
+		say 250 ok
+		expect DATA
+		say 354 go
+		data
+		say 250 taken
+		expect QUIT
+	END
+}
+
+takes_it() {
+	echo 'say 220 fake'
+	envelope_script
+}
+
+takes_it_secure() {
+	cat <<-END
+		say 220 fake
+		expect EHLO me\.example
+		say 250-x
+		say 250 STARTTLS
+		expect STARTTLS
+		say 220 go
+		tls
+	END
+	envelope_script
+}
+
+ACCEPTED="r|K127.0.0.2 accepted message.
+${SAID}250 taken
+|"
+
+@test "a message arrives at the mail exchanger of its host" {
+	takes_it | fake 127.0.0.2 one
+	remote to1.test.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	wait_for_peer
+	printf '%s\r\n' 'EHLO me.example' 'MAIL FROM:<s@x.example>' \
+		'RCPT TO:<r@y.example>' DATA 'Subject: a test' '' ..Hello. . \
+		QUIT | cmp - "$RECORD.one.1"
+}
+
+@test "a message from a pipe, and from the middle of a file" {
+	takes_it | fake 127.0.0.2 one
+	REPORT=$(printf 'a pipe\n' | "$SBIN/qfront-remote" to1.test.example \
+		s@x.example r@y.example | tr '\0' '|')
+	reports "$ACCEPTED"
+	wait_for_peer
+	grep -q 'a pipe' "$RECORD.one.1"
+
+	takes_it | fake 127.0.0.2 one
+	REPORT=$({
+		read -r _
+		"$SBIN/qfront-remote" to1.test.example s@x.example r@y.example
+	} < <(cat "$MESSAGE") | tr '\0' '|')
+	wait_for_peer
+}
+
+@test "called wrongly, without control files, without a name" {
+	remote host sender
+	reports 'DI (qmail-remote) was invoked improperly. (#5.3.5)
+|'
+	rm "$CONTROLDIR/me"
+	remote to1.test.example s@x.example r@y.example
+	reports 'ZUnable to read control files. (#4.3.0)
+|'
+	grep -q 'neither helohost nor me is set' log
+	control helohost 'two words'
+	remote to1.test.example s@x.example r@y.example
+	reports 'ZUnable to read control files. (#4.3.0)
+|'
+	control helohost me.example
+	control smtproutes ':relay:many'
+	remote to1.test.example s@x.example r@y.example
+	reports 'ZUnable to read control files. (#4.3.0)
+|'
+	grep -q 'smtproutes:1: many is no port number' log
+	CONTROLDIR=$PWD/nowhere remote to1.test.example s@x.example r@y.example
+	reports 'ZUnable to read control files. (#4.3.0)
+|'
+}
+
+@test "a partial final line is refused before a server is asked" {
+	printf 'no end' >"$MESSAGE"
+	remote to1.test.example s@x.example r@y.example
+	reports 'DSMTP cannot transfer messages with partial final lines. (#5.6.2)
+|'
+}
+
+@test "addresses that have no safe form never leave" {
+	local evil=$'r@y.example>\r\nRCPT TO:<evil@x'
+
+	remote to1.test.example $'s@x\r\nDATA' r@y.example
+	[[ $REPORT == D*'(#5.1.7)'* ]]
+	remote to1.test.example s@x.example "$evil"
+	[[ $REPORT == h*'(#5.1.3)'*'|D'*'(#5.1.3)'* ]]
+
+	takes_it | fake 127.0.0.2 one
+	remote to1.test.example s@x.example "$evil" r@y.example
+	[[ $REPORT == h*'(#5.1.3)'*"|$ACCEPTED" ]]
+	wait_for_peer
+	lacks evil "$RECORD.one.1"
+}
+
+@test "hosts that are not there, and what the DNS can not tell" {
+	remote nosuch.test.example s@x.example r@y.example
+	reports "DSorry, I couldn't find any host named nosuch.test.example. (#5.1.2)
+|"
+	remote x.gone.test.example s@x.example r@y.example
+	reports "ZSorry, I couldn't find any host by that name. (#4.1.2)
+|"
+	remote null.test.example s@x.example r@y.example
+	reports 'DSorry, null.test.example does not accept mail: it has a null MX. (#5.1.10, #5.4.4)
+|'
+	remote us.test.example s@x.example r@y.example
+	[[ $REPORT == "DSorry. Although I'm listed as a best-preference MX"* ]]
+	remote bogus.test.example s@x.example r@y.example
+	reports "ZSorry, I couldn't find any host by that name. (#4.1.2)
+|"
+}
+
+@test "nobody can be connected to" {
+	remote to1.test.example s@x.example r@y.example
+	reports "Z$UNREACHED
+|"
+	grep -q 'Connection refused' log
+}
+
+@test "the next exchanger is tried until the message was asked about" {
+	local end
+
+	for end in 'close' 'say 421 busy' 'say 554 no' \
+		$'say 220 x\nexpect EHLO .*\nsay 450 no' \
+		$'say 220 x\nexpect EHLO .*\nsay 500 no\nexpect HELO .*\nsay 550 no' \
+		$'say 220 x\nexpect EHLO .*\nclose'; do
+		echo "first: $end"
+		fake 127.0.0.2 one <<<"$end"
+		takes_it | fake 127.0.0.3 two
+		remote both.test.example s@x.example r@y.example
+		reports "${ACCEPTED//0.0.2/0.0.3}"
+		wait_for_peer
+	done
+	fake 127.0.0.2 one <<-'END'
+		say 220 x
+		expect EHLO .*
+		say 250 x
+		expect MAIL .*
+		say 451 no
+		expect QUIT
+	END
+	remote both.test.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but sender was rejected.
+${SAID}451 no
+|"
+}
+
+@test "all greetings are 5xx: for good, unless softgreeting says otherwise" {
+	fake 127.0.0.2 one <<<'say 554 no'
+	fake 127.0.0.3 two <<<'say 550 never'
+	remote both.test.example s@x.example r@y.example
+	reports "DConnected to 127.0.0.3 but greeting failed.
+${SAID}550 never
+|"
+	fake 127.0.0.2 one <<<'say 421 busy'
+	fake 127.0.0.3 two <<<'say 550 never'
+	remote both.test.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.3 but greeting failed.
+${SAID}550 never
+|"
+	control softgreeting 1
+	fake 127.0.0.2 one <<<'say 554 no'
+	remote to1.test.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but greeting failed.
+${SAID}554 no
+|"
+}
+
+@test "routes: exact, wildcard, exception, default, an address" {
+	takes_it | fake 127.0.0.2 one --connections 3
+	control smtproutes \
+		"exact.example:127.0.0.2:$MXPORT" \
+		".wild.example:[127.0.0.2]:$MXPORT" \
+		"to1.test.example: port=$MXPORT" \
+		':[127.0.0.9]:1'
+	remote exact.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	remote a.wild.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	remote to1.test.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	wait_for_peer
+	remote wild.example s@x.example r@y.example
+	reports "Z$UNREACHED
+|"
+}
+
+@test "TLS is used as it is offered, and told" {
+	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/self.pem" \
+		--key "$CERTS/self.key"
+	remote to1.test.example s@x.example r@y.example
+	[[ $REPORT == "r|K127.0.0.2 accepted message.
+${SAID}250 taken
+TLS: TLSv1.3 "*"
+|" ]]
+	wait_for_peer
+	grep -q 'MAIL FROM' "$RECORD.one.1.tls"
+	lacks 'MAIL FROM' "$RECORD.one.1"
+}
+
+@test "opportunistic TLS that fails: the same server in clear" {
+	{
+		printf '%s\n' 'say 220 fake' 'expect EHLO .*' 'say 250-x' \
+			'say 250 STARTTLS' 'expect STARTTLS' 'say 220 go' \
+			'raw no TLS at all\r\n' 'hang' connection
+		takes_it
+	} | fake 127.0.0.2 one
+	remote to1.test.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	wait_for_peer
+	grep -q 'TLS failed; trying without' log
+}
+
+@test "a route with TLS: verified, or nothing is sent" {
+	local fail
+
+	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key"
+	control smtproutes \
+		":one.test.example:$MXPORT starttls x509cafile=$CERTS/ca.pem"
+	remote y.example s@x.example r@y.example
+	[[ $REPORT == "r|K"*"verified=certificate"* ]]
+	wait_for_peer
+	for fail in wrong expired self revoked; do
+		fake 127.0.0.2 one --cert "$CERTS/$fail.pem" \
+			--key "$CERTS/$fail.key" <<-'END'
+			say 220 fake
+			expect EHLO .*
+			say 250-x
+			say 250 STARTTLS
+			expect STARTTLS
+			say 220 go
+			tls-fails .*
+		END
+		control smtproutes ":one.test.example:$MXPORT starttls \
+x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
+		remote y.example s@x.example r@y.example
+		[[ $REPORT == "ZConnected to 127.0.0.2 but STARTTLS: "* ]]
+		wait_for_peer
+	done
+	takes_it | fake 127.0.0.2 one
+	remote y.example s@x.example r@y.example
+	[[ $REPORT == *'does not offer STARTTLS'* ]]
+}
+
+@test "DANE: good, bad, useless, and records that can not be had" {
+	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key"
+	remote dane.test.example s@x.example r@y.example
+	[[ $REPORT == "r|K"*"verified=dane"* ]]
+	wait_for_peer
+
+	# The next one is tried, which is another host.
+	fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key" <<-'END'
+		say 220 fake
+		expect EHLO .*
+		say 250-x
+		say 250 STARTTLS
+		expect STARTTLS
+		say 220 go
+		tls-fails .*
+	END
+	takes_it | fake 127.0.0.3 two
+	remote dane2.test.example s@x.example r@y.example
+	reports "${ACCEPTED//0.0.2/0.0.3}"
+	wait_for_peer
+
+	# Without TLS no mail at all.
+	takes_it | fake 127.0.0.2 one
+	remote dane.test.example s@x.example r@y.example
+	[[ $REPORT == "ZConnected to 127.0.0.2 but STARTTLS: "*'does not offer'* ]]
+	stop_peers
+
+	# Records that say nothing usable: TLS, whoever it is.
+	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/self.pem" \
+		--key "$CERTS/self.key"
+	remote useless.test.example s@x.example r@y.example
+	[[ $REPORT == "r|K"*"TLS: "* ]]
+	wait_for_peer
+}
+
+@test "without proof of the DNS there is no DANE" {
+	control resolver "nameserver $NAMESERVER"
+	takes_it | fake 127.0.0.2 one
+	remote dane.test.example s@x.example r@y.example
+	reports "$ACCEPTED"
+}
+
+@test "recipients have each their own report" {
+	fake 127.0.0.2 one <<-'END'
+		say 220 fake
+		expect EHLO .*
+		say 250-x
+		say 250 PIPELINING
+		expect MAIL .*
+		expect RCPT TO:<a@y>
+		expect RCPT TO:<b@y>
+		expect RCPT TO:<c@y>
+		expect DATA
+		say 250 ok
+		say 250 ok
+		say 550-no such
+		say 550 user
+		say 451 grey
+		say 354 go
+		data
+		say 250 taken
+		expect QUIT
+	END
+	remote to1.test.example s@x.example a@y b@y c@y
+	reports "r|h127.0.0.2 does not like recipient.
+${SAID}550-no such
+550 user
+|s127.0.0.2 does not like recipient.
+${SAID}451 grey
+|K127.0.0.2 accepted message.
+${SAID}250 taken
+|"
+}
+
+@test "the connection dies in the session" {
+	fake 127.0.0.2 one <<-'END'
+		say 220 fake
+		expect EHLO .*
+		say 250 x
+		expect MAIL .*
+		close
+	END
+	remote to1.test.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but $DIED
+|"
+}
