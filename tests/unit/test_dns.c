@@ -576,6 +576,30 @@ static void who_is_believed(void **state)
 	end(&s);
 }
 
+/* Where the first one is not there, the second one is asked. */
+static void next_server(void **state)
+{
+	struct qf_dns_query q = {.name = "d.example", .type = QF_DNS_A};
+	struct qf_dns_server last;
+	struct server s, gone;
+	struct qf_dns *dns;
+
+	(void)state;
+	begin(&gone, "");
+	end(&gone);
+	begin(&s, "a");
+	last = s.conf.server[0];
+	s.conf.server[0] = gone.conf.server[0];
+	s.conf.server[1] = last;
+	s.conf.servers = 2;
+	dns = qf_dns_stub_open(&s.conf);
+	qf_dns_lookup(dns, &q, 1, qf_deadline_in(60000));
+	assert_int_equal(QF_DNS_OK, q.answer.status);
+	qf_dns_forget(&q.answer);
+	qf_dns_close(&dns);
+	end(&s);
+}
+
 static void nobody_answers(void **state)
 {
 	struct qf_dns_query q[3] = {{.name = "d.example", .type = QF_DNS_A},
@@ -710,6 +734,7 @@ int main(void)
 	    cmocka_unit_test(kinds),
 	    cmocka_unit_test(scripts),
 	    cmocka_unit_test(who_is_believed),
+	    cmocka_unit_test(next_server),
 	    cmocka_unit_test(nobody_answers),
 	    cmocka_unit_test(many_questions),
 	    cmocka_unit_test(settings),
