@@ -155,7 +155,7 @@ ${SAID}250 taken
 |"
 
 @test "a message arrives at the mail exchanger of its host" {
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	remote to1.test.example s@x.example r@y.example
 	reports "$ACCEPTED"
 	wait_for_peer
@@ -165,14 +165,14 @@ ${SAID}250 taken
 }
 
 @test "a message from a pipe, and from the middle of a file" {
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	REPORT=$(printf 'a pipe\n' | "$SBIN/qfront-remote" to1.test.example \
 		s@x.example r@y.example | tr '\0' '|')
 	reports "$ACCEPTED"
 	wait_for_peer
 	grep -q 'a pipe' "$RECORD.one.1"
 
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	REPORT=$({
 		read -r _
 		"$SBIN/qfront-remote" to1.test.example s@x.example r@y.example
@@ -219,7 +219,7 @@ ${SAID}250 taken
 	remote to1.test.example s@x.example "$evil"
 	[[ $REPORT == h*'(#5.1.3)'*'|D'*'(#5.1.3)'* ]]
 
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	remote to1.test.example s@x.example "$evil" r@y.example
 	[[ $REPORT == h*'(#5.1.3)'*"|$ACCEPTED" ]]
 	wait_for_peer
@@ -259,10 +259,11 @@ ${SAID}250 taken
 		$'say 220 x\nexpect EHLO .*\nclose'; do
 		echo "first: $end"
 		fake 127.0.0.2 one <<<"$end"
-		takes_it | fake 127.0.0.3 two
+		fake 127.0.0.3 two < <(takes_it)
 		remote both.test.example s@x.example r@y.example
 		reports "${ACCEPTED//0.0.2/0.0.3}"
 		wait_for_peer
+		stop_peers
 	done
 	fake 127.0.0.2 one <<-'END'
 		say 220 x
@@ -300,7 +301,7 @@ ${SAID}554 no
 }
 
 @test "routes: exact, wildcard, exception, default, an address" {
-	takes_it | fake 127.0.0.2 one --connections 3
+	fake 127.0.0.2 one --connections 3 < <(takes_it)
 	control smtproutes \
 		"exact.example:127.0.0.2:$MXPORT" \
 		".wild.example:[127.0.0.2]:$MXPORT" \
@@ -319,8 +320,8 @@ ${SAID}554 no
 }
 
 @test "TLS is used as it is offered, and told" {
-	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/self.pem" \
-		--key "$CERTS/self.key"
+	fake 127.0.0.2 one --cert "$CERTS/self.pem" \
+		--key "$CERTS/self.key" < <(takes_it_secure)
 	remote to1.test.example s@x.example r@y.example
 	[[ $REPORT == "r|K127.0.0.2 accepted message.
 ${SAID}250 taken
@@ -332,12 +333,12 @@ TLS: TLSv1.3 "*"
 }
 
 @test "opportunistic TLS that fails: the same server in clear" {
-	{
+	fake 127.0.0.2 one < <(
 		printf '%s\n' 'say 220 fake' 'expect EHLO .*' 'say 250-x' \
 			'say 250 STARTTLS' 'expect STARTTLS' 'say 220 go' \
-			'raw no TLS at all\r\n' 'hang' connection
+			'bytes 5' 'raw no TLS at all\r\n' 'hang' connection
 		takes_it
-	} | fake 127.0.0.2 one
+	)
 	remote to1.test.example s@x.example r@y.example
 	reports "$ACCEPTED"
 	wait_for_peer
@@ -347,8 +348,8 @@ TLS: TLSv1.3 "*"
 @test "a route with TLS: verified, or nothing is sent" {
 	local fail
 
-	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/good.pem" \
-		--key "$CERTS/good.key"
+	fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key" < <(takes_it_secure)
 	control smtproutes \
 		":one.test.example:$MXPORT starttls x509cafile=$CERTS/ca.pem"
 	remote y.example s@x.example r@y.example
@@ -371,14 +372,14 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 		[[ $REPORT == "ZConnected to 127.0.0.2 but STARTTLS: "* ]]
 		wait_for_peer
 	done
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	remote y.example s@x.example r@y.example
 	[[ $REPORT == *'does not offer STARTTLS'* ]]
 }
 
 @test "DANE: good, bad, useless, and records that can not be had" {
-	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/good.pem" \
-		--key "$CERTS/good.key"
+	fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key" < <(takes_it_secure)
 	remote dane.test.example s@x.example r@y.example
 	[[ $REPORT == "r|K"*"verified=dane"* ]]
 	wait_for_peer
@@ -394,20 +395,20 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 		say 220 go
 		tls-fails .*
 	END
-	takes_it | fake 127.0.0.3 two
+	fake 127.0.0.3 two < <(takes_it)
 	remote dane2.test.example s@x.example r@y.example
 	reports "${ACCEPTED//0.0.2/0.0.3}"
 	wait_for_peer
 
 	# Without TLS no mail at all.
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	remote dane.test.example s@x.example r@y.example
 	[[ $REPORT == "ZConnected to 127.0.0.2 but STARTTLS: "*'does not offer'* ]]
 	stop_peers
 
 	# Records that say nothing usable: TLS, whoever it is.
-	takes_it_secure | fake 127.0.0.2 one --cert "$CERTS/self.pem" \
-		--key "$CERTS/self.key"
+	fake 127.0.0.2 one --cert "$CERTS/self.pem" \
+		--key "$CERTS/self.key" < <(takes_it_secure)
 	remote useless.test.example s@x.example r@y.example
 	[[ $REPORT == "r|K"*"TLS: "* ]]
 	wait_for_peer
@@ -415,7 +416,7 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 
 @test "without proof of the DNS there is no DANE" {
 	control resolver "nameserver $NAMESERVER"
-	takes_it | fake 127.0.0.2 one
+	fake 127.0.0.2 one < <(takes_it)
 	remote dane.test.example s@x.example r@y.example
 	reports "$ACCEPTED"
 }

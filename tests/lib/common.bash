@@ -143,6 +143,7 @@ start_peer() {
 	local fifo
 
 	fifo=$BATS_TEST_TMPDIR/peer.${#PEERS[@]}
+	rm -f "$fifo"
 	mkfifo "$fifo"
 	"$@" >"$fifo" 3>&- </dev/null &
 	PEER_PID=$!

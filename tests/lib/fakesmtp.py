@@ -2,11 +2,11 @@
 """A scripted SMTP server for tests; it says what the script says, no more.
 
 usage: fakesmtp.py [--connections N] [--record FILE] [--timeout SECONDS]
-                   [--bind ADDRESS] [--cert FILE [--key FILE]] [--ca FILE]
+                   [--bind ADDRESS] [--port PORT] [--cert FILE [--key FILE]] [--ca FILE]
                    [--tls-min VERSION] [--tls-max VERSION] [--ciphers LIST]
                    SCRIPT
 
-Listens on an ephemeral loopback port, prints the port number and a newline
+Listens on an ephemeral loopback port, or PORT, prints the port number and a newline
 on standard output, plays the script once for each connection, and exits
 after N connections (default: the number of scripts in the file).
 

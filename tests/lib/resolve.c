@@ -64,10 +64,12 @@ static void print_host(const struct qf_mx_host *h)
 	puts("");
 }
 
-static void print_hex(const struct qf_tlsa *t)
+static void print_hex(const void *p, size_t n)
 {
-	for (size_t i = 0; i < t->n; i++)
-		printf("%02x", t->data[i]);
+	const unsigned char *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		printf("%02x", b[i]);
 }
 
 static void print_tlsa(
@@ -85,7 +87,7 @@ static void print_tlsa(
 	for (size_t i = 0; i < t.n; i++) {
 		printf(
 		    " %u%u%u-", t.v[i].usage, t.v[i].selector, t.v[i].matching);
-		print_hex(&t.v[i]);
+		print_hex(t.v[i].data, t.v[i].n);
 	}
 	puts("");
 	if (rc < 0)
@@ -134,7 +136,7 @@ static void print_record(enum qf_dns_type type, const struct qf_dns_record *r)
 		break;
 	case QF_DNS_TLSA:
 		printf(" %u %u %u ", r->usage, r->selector, r->matching);
-		print_hex(r->data);
+		print_hex(r->data.p, r->data.n);
 		break;
 	}
 	puts("");
