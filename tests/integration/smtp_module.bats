@@ -363,20 +363,6 @@ socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 	grep -q '"peer": "127.0.0.2"' "$SINK/1.json"
 }
 
-@test "options that need TLS or authentication are refused, not forgotten" {
-	local option
-
-	for option in tls ssl starttls insecure tls-anon-auth x509fmtder \
-		x509certfile=a x509keyfile=a x509cafile=a x509crlfile=a; do
-		run -1 module "$option"
-		[[ $output == "option ${option%=a} is not available in this version, which has no TLS; nothing was sent"* ]]
-	done
-	for option in user=a pass=a auth-login; do
-		run -1 module "--$option"
-		[[ $output == "option ${option%=a} is not available in this version, which has no authentication; nothing was sent"* ]]
-	done
-}
-
 @test "wrong options" {
 	run -1 module prot=25
 	expect_text 'unknown option prot; --help lists the options'
