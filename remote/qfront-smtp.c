@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/net/dial.h"
+#include "lib/net/proxy.h"
 #include "lib/net/tls.h"
 #include "remote/auth.h"
 #include "remote/face.h"
@@ -39,6 +40,7 @@ struct run {
 	const char *helo;
 	struct qf_auth *auth;
 	struct qf_tls *tls;
+	struct qf_proxy proxy;       /* host empty: none */
 	struct qf_tls_info tls_info; /* version empty: no TLS */
 	struct qf_stream stream;
 	struct qf_dial_peer peer;
@@ -133,7 +135,12 @@ static int connect_and_talk(struct run *r)
 	struct qf_err e;
 	int rc;
 
-	if (qf_dial(&r->stream, &r->peer, &fault, &where, &e) < 0)
+	if (r->proxy.host[0] != '\0')
+		rc = qf_proxy_dial(
+		    &r->stream, &r->peer, &fault, &where, &r->proxy, &e);
+	else
+		rc = qf_dial(&r->stream, &r->peer, &fault, &where, &e);
+	if (rc < 0)
 		return qf_face_finish(qf_face_dial_exit(fault), NULL, e.text);
 	if (qf_smtp_options_tls(&r->options) == QF_SMTP_TLS_IS_ON &&
 	    shake(r, &r->stream, qf_deadline_in(qf_smtp_timeouts_rfc.greeting),
@@ -169,6 +176,20 @@ static int prepare_tls(struct run *r, struct qf_err *e)
 	if (qf_smtp_options_tls_conf(&r->options, &conf, e) < 0)
 		return QF_MODULE_USAGE;
 	return qf_tls_new(&r->tls, &conf, e) < 0 ? QF_MODULE_CONFIG : 0;
+}
+
+static int prepare_proxy(struct run *r, struct qf_err *e)
+{
+	const struct qf_smtp_options *o = &r->options;
+
+	if (o->proxy == NULL)
+		return 0;
+	if (qf_proxy_parse(&r->proxy, o->proxy, e) < 0)
+		return QF_MODULE_USAGE;
+	if (o->proxy_pass_file != NULL &&
+	    qf_proxy_read_pass(&r->proxy, o->proxy_pass_file, e) < 0)
+		return QF_MODULE_CONFIG;
+	return 0;
 }
 
 static int prepare_auth(struct run *r, struct qf_err *e)
@@ -211,6 +232,8 @@ static int prepare(struct run *r, struct qf_err *e)
 	    check_helo(r->helo, e) < 0)
 		return QF_MODULE_USAGE;
 	rc = prepare_tls(r, e);
+	if (rc == 0)
+		rc = prepare_proxy(r, e);
 	if (rc == 0)
 		rc = prepare_auth(r, e);
 	return rc == 0 ? prepare_mail(r, e) : rc;

@@ -73,6 +73,10 @@ static int parse(
 	for (size_t i = out->is_relay; rc == 0 && i < out->words.n; i++)
 		rc = qf_module_word(
 		    qf_smtp_options, &out->options, out->words.v[i], e);
+	if (rc == 0 && out->options.proxy != NULL)
+		return qf_fail(e, QF_ECONF,
+		    "option proxy: only the module smtp can use one; name "
+		    "the host in remotes");
 	return rc == 0 ? qf_smtp_options_check(&out->options, e) : rc;
 }
 

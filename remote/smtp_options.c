@@ -19,6 +19,8 @@ const struct qf_module_option qf_smtp_options[] = {
 	"address or name to connect from"},
     {"proxy", 0, QF_MODULE_TEXT, AT(proxy), NULL, "HOST:PORT",
 	"SOCKS5 proxy to connect through"},
+    {"proxy-pass-file", 0, QF_MODULE_TEXT, AT(proxy_pass_file), NULL, "FILE",
+	"file whose first line is the password for the proxy"},
     {"user", 0, QF_MODULE_TEXT, AT(user), NULL, "NAME", "user name"},
     {"pass", 0, QF_MODULE_SECRET, AT(pass), NULL, "WORD", "password"},
     {"pass-file", 0, QF_MODULE_TEXT, AT(pass_file), NULL, "FILE",
@@ -127,6 +129,9 @@ int qf_smtp_options_check(struct qf_smtp_options *o, struct qf_err *e)
 	if (o->host == NULL)
 		return qf_fail(e, QF_EINVAL,
 		    "no host: give host=NAME as the first option");
+	if (o->proxy_pass_file != NULL && o->proxy == NULL)
+		return qf_fail(
+		    e, QF_EINVAL, "option proxy-pass-file needs proxy");
 	if (check_tls(o, e) < 0 || check_secrets(o, e) < 0)
 		return QF_EINVAL;
 	if (o->port == 0)

@@ -16,7 +16,7 @@
 
 /* As they were given; zeroed memory is none. */
 struct qf_smtp_options {
-	const char *host, *source, *proxy;
+	const char *host, *source, *proxy, *proxy_pass_file;
 	unsigned port; /* 0: the default */
 	const char *user, *pass, *pass_file, *token_file, *mechanisms;
 	bool auth_login, auth_external, insecure_auth;
