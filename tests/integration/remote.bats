@@ -68,6 +68,7 @@ teardown_file() {
 
 setup() {
 	clean_environment
+	cd "$BATS_TEST_TMPDIR"
 	use_zones
 	export QUEUEDIR=$BATS_TEST_TMPDIR/queue QFRONT_LOG=stderr
 	mkdir -p "$QUEUEDIR/lock"
@@ -176,8 +177,11 @@ ${SAID}250 taken
 	REPORT=$({
 		read -r _
 		"$SBIN/qfront-remote" to1.test.example s@x.example r@y.example
-	} < <(cat "$MESSAGE") | tr '\0' '|')
+	} <"$MESSAGE" | tr '\0' '|')
+	reports "$ACCEPTED"
 	wait_for_peer
+	grep -q Hello "$RECORD.one.1"
+	lacks Subject "$RECORD.one.1"
 }
 
 @test "called wrongly, without control files, without a name" {

@@ -12,6 +12,7 @@ setup_file() {
 
 setup() {
 	clean_environment
+	cd "$BATS_TEST_TMPDIR"
 	unset HELOHOST
 	MAIL=$BATS_TEST_TMPDIR/mail
 	RECORD=$BATS_TEST_TMPDIR/record
