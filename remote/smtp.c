@@ -40,7 +40,7 @@ struct qf_smtp_command *qf_smtp_next_command(struct qf_smtp *s)
 		   : NULL;
 }
 
-static bool has_left(const struct qf_smtp *s, const struct qf_smtp_command *c)
+bool qf_smtp_has_left(const struct qf_smtp *s, const struct qf_smtp_command *c)
 {
 	return s->total_sent >= c->end;
 }
@@ -55,7 +55,7 @@ static bool end_is_sent(const struct qf_smtp *s)
 	if (s->replies == s->commands)
 		return false;
 	c = &s->command[(s->commands - 1) % QF_SMTP_WINDOW];
-	return c->step == QF_SMTP_END && has_left(s, c);
+	return c->step == QF_SMTP_END && qf_smtp_has_left(s, c);
 }
 
 static int64_t step_timeout(struct qf_smtp *s)
@@ -183,8 +183,7 @@ void qf_smtp_drop_sent(struct qf_smtp *s)
 	s->out_at = 0;
 }
 
-/* Is what there is to lose only that the server hears no QUIT? */
-static bool is_leaving(const struct qf_smtp *s)
+bool qf_smtp_is_leaving(const struct qf_smtp *s)
 {
 	return s->phase >= QF_SMTP_LEAVING;
 }
@@ -201,7 +200,7 @@ void qf_smtp_give_up(
 {
 	struct qf_smtp_result *r = &s->result;
 
-	if (!is_leaving(s) && r->outcome == QF_SMTP_PENDING) {
+	if (!qf_smtp_is_leaving(s) && r->outcome == QF_SMTP_PENDING) {
 		r->stale = is_stale(s);
 		r->maybe_taken = end_is_sent(s) && outcome != QF_SMTP_REFUSED &&
 				 outcome != QF_SMTP_DEFERRED;
@@ -224,7 +223,7 @@ static void leave(struct qf_smtp *s)
 
 void qf_smtp_quit(struct qf_smtp *s, int64_t now)
 {
-	if (is_leaving(s))
+	if (qf_smtp_is_leaving(s))
 		return;
 	leave(s);
 	qf_smtp_restart_timer(s, now);
@@ -240,12 +239,11 @@ void qf_smtp_conclude(struct qf_smtp *s, enum qf_smtp_outcome outcome,
 	leave(s);
 }
 
-/* What follows from where the session stands, whatever has led there. */
-static void move_on(struct qf_smtp *s)
+void qf_smtp_move_on(struct qf_smtp *s)
 {
 	bool settled = s->result.outcome != QF_SMTP_PENDING;
 
-	if (is_leaving(s))
+	if (qf_smtp_is_leaving(s))
 		return;
 	if (settled && s->setup->once) {
 		leave(s);
@@ -258,7 +256,7 @@ static void move_on(struct qf_smtp *s)
 	}
 	if (s->phase == QF_SMTP_READY && s->mail != NULL) {
 		qf_smtp_carry(s);
-		move_on(s);
+		qf_smtp_move_on(s);
 	}
 }
 
@@ -269,13 +267,13 @@ void qf_smtp_send(
 	if (s->phase >= QF_SMTP_READY)
 		s->limit = after(now, s->setup->timeouts->total);
 	qf_smtp_result_reset(&s->result, mail->rcpt->n);
-	if (is_leaving(s)) {
+	if (qf_smtp_is_leaving(s)) {
 		s->result.stale = true;
 		qf_smtp_settle(s, QF_SMTP_CLOSED, QF_SMTP_MAIL, 0,
 		    "the connection was closed before");
 		return;
 	}
-	move_on(s);
+	qf_smtp_move_on(s);
 	qf_smtp_restart_timer(s, now);
 }
 
@@ -300,107 +298,6 @@ void qf_smtp_sent(struct qf_smtp *s, size_t n, int64_t now)
 			s->phase = QF_SMTP_OVER;
 	} else if (s->total_sent - s->block_start >= QF_SMTP_BLOCK) {
 		qf_smtp_restart_timer(s, now);
-	}
-}
-
-void qf_smtp_confused(struct qf_smtp *s, const char *why)
-{
-	struct qf_buf what = QF_BUF_INIT;
-
-	qf_smtp_keep_reply(s);
-	qf_buf_addf(&what, "%s: ", why);
-	qf_smtp_reply_format(&s->reply, &what);
-	qf_smtp_give_up(s, QF_SMTP_CONFUSED, s->reply.code, what.s);
-	qf_buf_free(&what);
-}
-
-static void give_up_by_reply(struct qf_smtp *s, enum qf_smtp_outcome outcome)
-{
-	struct qf_buf what = QF_BUF_INIT;
-
-	qf_smtp_keep_reply(s);
-	qf_smtp_reply_format(&s->reply, &what);
-	qf_smtp_give_up(s, outcome, s->reply.code, what.s);
-	qf_buf_free(&what);
-}
-
-/*
- * A reply to nothing. A server that shuts down may say 421 at any time (RFC
- * 5321 section 3.8), and one that has seen enough of a message may refuse it
- * before its end; both leave the connection useless, as the message can not
- * be cut short without being taken.
- */
-static void take_early(struct qf_smtp *s)
-{
-	const struct qf_smtp_command *c = qf_smtp_next_command(s);
-	bool in_message = s->phase == QF_SMTP_STREAMING ||
-			  (c != NULL && c->step == QF_SMTP_END);
-	int class = s->reply.code / 100;
-
-	if (s->reply.code == 421 || (in_message && class == 4))
-		give_up_by_reply(s, QF_SMTP_DEFERRED);
-	else if (in_message && class == 5)
-		give_up_by_reply(s, QF_SMTP_REFUSED);
-	else
-		qf_smtp_confused(s, "reply before the command");
-}
-
-/* A reply in its place. After 421 nothing more is to be had; a recipient
- * that got it is told so all the same. */
-static void take_due(struct qf_smtp *s)
-{
-	const struct qf_smtp_command c = *qf_smtp_next_command(s);
-
-	if (c.step >= QF_SMTP_MAIL)
-		s->heard = s->heard || s->reply.code != 421;
-	if (s->reply.code == 421) {
-		if (c.step == QF_SMTP_RCPT)
-			qf_smtp_said(s, c.rcpt);
-		give_up_by_reply(s, QF_SMTP_DEFERRED);
-		return;
-	}
-	s->replies++;
-	s->answered = &c;
-	if (c.step < QF_SMTP_RSET)
-		qf_smtp_open_answered(s, c.step);
-	else
-		qf_smtp_carry_answered(s, &c);
-	s->answered = NULL;
-}
-
-static void take_reply(struct qf_smtp *s, int64_t now)
-{
-	if (s->reply_is_early)
-		take_early(s);
-	else
-		take_due(s);
-	qf_smtp_reply_reset(&s->reply);
-	move_on(s);
-	qf_smtp_restart_timer(s, now);
-}
-
-static void not_understood(struct qf_smtp *s, const char *why)
-{
-	qf_smtp_keep_reply(s);
-	qf_smtp_give_up(s, QF_SMTP_CONFUSED, 0, why);
-}
-
-void qf_smtp_received(struct qf_smtp *s, struct qf_span in, int64_t now)
-{
-	/* Behind the reply to STARTTLS nothing may stand, and nothing that
-	 * stands there counts. */
-	while (in.n > 0 && !is_leaving(s) && s->phase != QF_SMTP_SHAKING) {
-		const struct qf_smtp_command *c = qf_smtp_next_command(s);
-		struct qf_err e;
-		int rc;
-
-		if (qf_smtp_reply_is_empty(&s->reply))
-			s->reply_is_early = c == NULL || !has_left(s, c);
-		rc = qf_smtp_reply_feed(&s->reply, &in, &e);
-		if (rc < 0)
-			not_understood(s, e.text);
-		else if (rc > 0)
-			take_reply(s, now);
 	}
 }
 

@@ -1,6 +1,7 @@
 /*
- * What the parts of the SMTP engine share: smtp.c has the session's life,
- * its buffers and timers; smtp_open.c the dialogue up to the first message;
+ * What the parts of the SMTP engine share: smtp.c has the session's life, its
+ * buffers and timers; smtp_hear.c what becomes of bytes and replies;
+ * smtp_open.c the dialogue up to the first message;
  * smtp_carry.c the dialogue that carries one; smtp_result.c what became of it.
  */
 #ifndef QF_REMOTE_SMTP_INTERNAL_H
@@ -89,6 +90,15 @@ void qf_smtp_give_up(struct qf_smtp *s, enum qf_smtp_outcome outcome, int code,
  * what the reply says. */
 void qf_smtp_conclude(struct qf_smtp *s, enum qf_smtp_outcome outcome,
     enum qf_smtp_step step, const char *what);
+/* Is what there is to lose only that the server hears no QUIT? */
+bool qf_smtp_is_leaving(const struct qf_smtp *s);
+/* Have all bytes of the command? */
+bool qf_smtp_has_left(const struct qf_smtp *s, const struct qf_smtp_command *c);
+/* What follows from where the session stands, whatever has led there. */
+void qf_smtp_move_on(struct qf_smtp *s);
+
+/* smtp_hear.c */
+
 /* A reply out of place: `why: what it says`. */
 void qf_smtp_confused(struct qf_smtp *s, const char *why);
 

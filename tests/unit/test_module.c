@@ -363,7 +363,8 @@ static void addresses_as_they_are_sent(void **state)
 	    {"\"a\r\"@b", NULL},
 	    {"a@b\r", NULL},
 	    {"a@b\x01", NULL},
-	    {"caf\xc3\xa9@b", NULL},
+	    {"caf\xc3\xa9@b", "caf\xc3\xa9@b"},
+	    {"caf\xe9@b", NULL},
 	    {"\"a\"\"b\"@c d", NULL},
 	};
 

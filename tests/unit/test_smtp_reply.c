@@ -138,8 +138,8 @@ static void limits(void **state)
 		int rc;
 		const char *why;
 	} cases[] = {
-	    {"250 ", "x", 4092, "\n", COMPLETE, NULL},
-	    {"250 ", "x", 4093, "\n", QF_EPROTO, "line too long: 250 xxx"},
+	    {"250 ", "x", 12284, "\n", COMPLETE, NULL},
+	    {"250 ", "x", 12285, "\n", QF_EPROTO, "line too long: 250 xxx"},
 	    {"", "x", 1 << 20, "", QF_EPROTO, "line too long: xxx"},
 	    {"", "250-x\r\n", 99, "250 y\r\n", COMPLETE, NULL},
 	    {"", "250-x\r\n", 100, "250 y\r\n", QF_EPROTO, "too many lines"},
