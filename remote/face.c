@@ -35,6 +35,22 @@ int qf_face_finish(int code, const char *peer, const char *text)
 	return code;
 }
 
+int qf_face_report(int code, const char *peer, const struct qf_buf *text,
+    const struct qf_tls_info *tls)
+{
+	struct qf_buf line = QF_BUF_INIT;
+
+	qf_buf_addspan(&line, qf_buf_span(text));
+	if (tls->version[0] != '\0') {
+		qf_buf_adds(&line, " (");
+		qf_tls_describe(tls, &line);
+		qf_buf_addc(&line, ')');
+	}
+	code = qf_face_finish(code, peer, line.s);
+	qf_buf_free(&line);
+	return code;
+}
+
 void qf_face_usage(
     int fd, const struct qf_module_option *table, const char *program)
 {

@@ -6,11 +6,15 @@
 #define QF_REMOTE_FACE_H
 
 #include "lib/net/dial.h"
+#include "lib/net/tls.h"
 #include "remote/module.h"
 
 /* Writes `peer: text` as one printable line to descriptor 1, without the peer
  * when it is NULL; returns the code, which stands even if nobody reads it. */
 int qf_face_finish(int code, const char *peer, const char *text);
+/* The same of a session; what TLS came to stands behind the text. */
+int qf_face_report(int code, const char *peer, const struct qf_buf *text,
+    const struct qf_tls_info *tls);
 /* The usage text of the options to fd. */
 void qf_face_usage(
     int fd, const struct qf_module_option *table, const char *program);

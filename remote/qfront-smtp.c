@@ -78,24 +78,6 @@ static int shake(
 	return qf_tls_connect(st, r->tls, &peer, deadline, &r->tls_info, e);
 }
 
-/* The result with what TLS came to, if it did. */
-static int report(struct run *r, const struct qf_smtp_result *result)
-{
-	struct qf_buf text = QF_BUF_INIT;
-	int code;
-
-	qf_buf_addspan(&text, qf_buf_span(&result->text));
-	if (r->tls_info.version[0] != '\0') {
-		qf_buf_adds(&text, " (");
-		qf_tls_describe(&r->tls_info, &text);
-		qf_buf_addc(&text, ')');
-	}
-	code =
-	    qf_face_finish(outcome_exit[result->outcome], r->peer.text, text.s);
-	qf_buf_free(&text);
-	return code;
-}
-
 static int talk(struct run *r)
 {
 	struct qf_smtp_setup setup = {.helo = r->helo,
@@ -119,7 +101,8 @@ static int talk(struct run *r)
 	session = qf_smtp_new(&setup, qf_clock_mono());
 	qf_smtp_send(session, &mail, qf_clock_mono());
 	qf_smtp_run(session, &r->stream, shake, r);
-	code = report(r, qf_smtp_result(session));
+	code = qf_face_report(outcome_exit[qf_smtp_result(session)->outcome],
+	    r->peer.text, &qf_smtp_result(session)->text, &r->tls_info);
 	qf_smtp_free(&session);
 	return code;
 }

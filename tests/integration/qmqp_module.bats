@@ -5,6 +5,11 @@
 bats_require_minimum_version 1.5.0
 load ../lib/common
 load ../lib/send
+load ../lib/certs
+
+setup_file() {
+	make_certificates
+}
 
 setup() {
 	clean_environment
@@ -29,9 +34,10 @@ mail() {
 	} >"$MAIL"
 }
 
-# start_qmqp: plays SCRIPT; PORT is where it listens.
+# start_qmqp [OPTION...]: plays SCRIPT; PORT is where it listens.
 start_qmqp() {
-	start_peer "$PYTHON" "$TESTLIB/fakeqmqp.py" --record "$RECORD" "$SCRIPT"
+	start_peer "$PYTHON" "$TESTLIB/fakeqmqp.py" --record "$RECORD" "$@" \
+		"$SCRIPT"
 	wait_for_line "$PEER_FD" '^([0-9]+)$'
 	PORT=${BASH_REMATCH[1]}
 }
@@ -199,17 +205,31 @@ arrived() {
 @test "options that can not be kept are refused, not forgotten" {
 	local option
 
-	for option in tls ssl insecure tls-anon-auth x509fmtder \
-		x509certfile=a x509keyfile=a x509cafile=a x509crlfile=a; do
-		run -1 qmqp "$option"
-		[[ $output == "option ${option%=a} is not available in this version, which has no TLS; nothing was sent"* ]]
-	done
 	for option in user=a pass=a auth-login; do
 		run -1 qmqp "$option"
 		[[ $output == "option ${option%=a} is not available in this version, which has no authentication; nothing was sent"* ]]
 	done
 	run -1 qmqp starttls
 	[[ $output == 'option starttls: QMQP has no STARTTLS; nothing was sent'* ]]
+	for option in x509certfile=a x509cafile=a x509crlfile=a tls-anon-auth; do
+		run -1 qmqp "$option"
+		[[ $output == *'needs tls or starttls'* ]]
+	done
+	run -1 by_hand --host=127.0.0.1 --tls
+	expect_text 'option tls needs port: QMQP over TLS has none of its own'
+}
+
+@test "TLS from the first byte" {
+	printf '%s\n' tls package 'reply Kok' >"$SCRIPT"
+	start_qmqp --cert "$CERTS/good.pem" --key "$CERTS/good.key"
+	run -0 qmqp tls "x509cafile=$CERTS/ca.pem"
+	echo "$output"
+	[[ $output == *': Kok (TLSv1.3 '*'verified=certificate resumed=no)' ]]
+	wait_for_peer
+	printf '%s\n' 'tls-fails .*' >"$SCRIPT"
+	start_qmqp --cert "$CERTS/wrong.pem" --key "$CERTS/wrong.key"
+	run -16 qmqp tls "x509cafile=$CERTS/ca.pem"
+	wait_for_peer
 }
 
 @test "wrong options" {
