@@ -36,18 +36,10 @@ server() {
 		--record "$RECORD" "${@:2}" script
 }
 
-# The session after the greeting, for scripts; offers the arguments.
+# The session after the greeting, for scripts.
 session() {
 	echo 'expect EHLO me\.example'
-	if (($# > 0)); then
-		echo 'say 250-fake'
-	else
-		echo 'say 250 fake'
-	fi
-	while (($# > 0)); do
-		echo "say 250$( (($# > 1)) && echo - || echo ' ')$1"
-		shift
-	done
+	echo 'say 250 fake'
 	transaction
 }
 

@@ -2,13 +2,14 @@
 """A scripted SMTP server for tests; it says what the script says, no more.
 
 usage: fakesmtp.py [--connections N] [--record FILE] [--timeout SECONDS]
-                   [--bind ADDRESS] [--port PORT] [--cert FILE [--key FILE]] [--ca FILE]
+                   [--bind ADDRESS] [--port PORT]
+                   [--cert FILE [--key FILE]] [--ca FILE]
                    [--tls-min VERSION] [--tls-max VERSION] [--ciphers LIST]
                    SCRIPT
 
-Listens on an ephemeral loopback port, or PORT, prints the port number and a newline
-on standard output, plays the script once for each connection, and exits
-after N connections (default: the number of scripts in the file).
+Listens on an ephemeral loopback port, or PORT, prints the port number and a
+newline on standard output, plays the script once for each connection, and
+exits after N connections (default: the number of scripts in the file).
 
 Exit code: 0 when every `expect` and `data` of every connection was met, 1
 when one was not (the reason is on standard error), 2 when it ran longer than
