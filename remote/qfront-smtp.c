@@ -54,7 +54,8 @@ struct run {
 	.stream = QF_STREAM_NONE}
 /* clang-format on */
 
-static const int outcome_exit[] = {[QF_SMTP_SENT] = QF_MODULE_SENT,
+static const int outcome_exit[] = {[QF_SMTP_PENDING] = QF_MODULE_PROTOCOL,
+    [QF_SMTP_SENT] = QF_MODULE_SENT,
     [QF_SMTP_DEFERRED] = QF_MODULE_TEMPORARY,
     [QF_SMTP_SOME_DEFERRED] = QF_MODULE_SOME_LATER,
     [QF_SMTP_REFUSED] = QF_MODULE_PERMANENT,

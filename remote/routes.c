@@ -46,16 +46,22 @@ static char *cut_port(char *word)
 
 static int take_relay(struct qf_route_to *out, char *word, struct qf_err *e)
 {
-	const char *port = cut_port(word);
+	const char *port;
 	unsigned long long n = 0;
 
+	/* What stands there may be a password, so it is not quoted. */
+	if (strchr(word, '|') != NULL)
+		return qf_fail(e, QF_ECONF,
+		    "a relay with |: user and password are options, as "
+		    "user=NAME pass-file=FILE");
+	port = cut_port(word);
 	out->is_relay = true;
 	out->options.host = word;
 	if (word[0] == '\0')
 		return qf_fail(e, QF_ECONF, "a port without a relay");
 	if (port != NULL && (!qf_span_u64(qf_span(port), 65535, &n) || n == 0))
 		return qf_fail(e, QF_ECONF,
-		    "%.40s is no port number: use 1 to 65535", port);
+		    "the port of a relay is no number: use 1 to 65535");
 	out->options.port = (unsigned)n;
 	return 0;
 }

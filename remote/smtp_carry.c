@@ -209,7 +209,7 @@ void qf_smtp_carry(struct qf_smtp *s)
 	s->mails++;
 	s->heard = false;
 	s->mail_written = s->data_written = false;
-	s->rcpt_written = s->rcpt_answered = 0;
+	s->rcpt_written = s->rcpt_answered = s->rcpt_taken = 0;
 	s->data = (struct qf_smtp_data){.plain = uses_bdat(s)};
 	s->phase = QF_SMTP_ENVELOPE;
 	qf_smtp_result_reset(&s->result, s->mail->rcpt->n);
@@ -240,10 +240,11 @@ static void rcpt_answered(struct qf_smtp *s, size_t rcpt)
 	bool hard = s->reply.code / 100 == 5;
 	bool all;
 
-	qf_smtp_said(s, rcpt);
+	s->rcpt_taken += s->reply.code / 100 == 2;
 	all = ++s->rcpt_answered == s->mail->rcpt->n;
 	if (is_settled(s))
 		return;
+	qf_smtp_said(s, rcpt);
 	if ((hard && s->mail->together) ||
 	    (all && (r->accepted == 0 ||
 			(s->mail->together && r->accepted < r->nrcpt)))) {
@@ -258,7 +259,7 @@ static void rcpt_answered(struct qf_smtp *s, size_t rcpt)
  * none, where it goes to nobody, else the connection must go. */
 static void data_in_vain(struct qf_smtp *s)
 {
-	if (s->result.accepted > 0) {
+	if (s->rcpt_taken > 0) {
 		qf_smtp_give_up(s, QF_SMTP_CONFUSED, s->reply.code, "");
 		return;
 	}

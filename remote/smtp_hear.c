@@ -1,5 +1,7 @@
 #include "remote/smtp_internal.h"
 
+#include "remote/auth.h"
+
 void qf_smtp_confused(struct qf_smtp *s, const char *why)
 {
 	struct qf_buf what = QF_BUF_INIT;
@@ -50,8 +52,12 @@ static void take_due(struct qf_smtp *s)
 
 	if (c.step >= QF_SMTP_MAIL)
 		s->heard = s->heard || s->reply.code != 421;
+	/* Servers have been seen to repeat what they were sent. */
+	if (c.step == QF_SMTP_AUTH && s->reply.code != 334)
+		qf_auth_hide(s->setup->auth, &s->reply.text);
 	if (s->reply.code == 421) {
-		if (c.step == QF_SMTP_RCPT)
+		if (c.step == QF_SMTP_RCPT &&
+		    s->result.outcome == QF_SMTP_PENDING)
 			qf_smtp_said(s, c.rcpt);
 		give_up_by_reply(s, QF_SMTP_DEFERRED);
 		return;
@@ -78,6 +84,11 @@ static void take_reply(struct qf_smtp *s, int64_t now)
 
 static void not_understood(struct qf_smtp *s, const char *why)
 {
+	/* It may be what we sent to log in. */
+	if (qf_smtp_step_now(s) == QF_SMTP_AUTH) {
+		qf_smtp_give_up(s, QF_SMTP_CONFUSED, 0, "reply not understood");
+		return;
+	}
 	qf_smtp_keep_reply(s);
 	qf_smtp_give_up(s, QF_SMTP_CONFUSED, 0, why);
 }

@@ -67,6 +67,7 @@ struct qf_smtp {
 	/* Of the message: */
 	bool mail_written, data_written;
 	size_t rcpt_written, rcpt_answered;
+	size_t rcpt_taken; /* by the server, whatever the result says */
 	struct qf_smtp_data data;
 	char *chunk;
 };

@@ -115,9 +115,6 @@ static void auth_answered(struct qf_smtp *s)
 {
 	struct qf_err e;
 
-	/* Servers have been seen to repeat what they were sent. */
-	if (s->reply.code != 334)
-		qf_auth_hide(s->setup->auth, &s->reply.text);
 	if (s->reply.code == 334) {
 		continue_auth(s);
 	} else if (s->auth.len > 0) {

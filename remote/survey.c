@@ -50,7 +50,7 @@ int qf_survey(struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
 		v->eightbit = v->eightbit || has_eightbit(chunk, (size_t)n);
 		last = chunk[n - 1];
 	}
-	v->ends = last == '\n';
-	v->wire += last == '\n' || last == '\r' ? 0 : 2;
+	v->ends = last == '\n' || last == '\r';
+	v->wire += v->ends ? 0 : 2;
 	return n < 0 ? QF_EREAD : 0;
 }

@@ -16,7 +16,7 @@ struct qf_survey {
 	 * dots and the final one (RFC 1870 section 5). */
 	uint64_t wire;
 	bool eightbit;
-	bool ends; /* with LF; true of an empty message as well */
+	bool ends; /* with a line end; true of an empty message as well */
 };
 
 /* Looks at all of it; the body stays where it is. QF_EREAD. */

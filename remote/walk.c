@@ -30,16 +30,18 @@ struct attempt {
 	bool no_tls; /* it has failed before */
 };
 
-/* What is known to be dead is left out. */
-static void find_addresses(struct host *h)
+/* What is known to be dead is left out: false when something is. */
+static bool find_addresses(struct host *h)
 {
 	int64_t now = qf_clock_wall();
+	size_t i;
 
-	for (size_t i = 0; i < h->mx->n && h->n < ADDRS; i++) {
+	for (i = 0; i < h->mx->n && h->n < ADDRS; i++) {
 		if (!qf_tcpto_is_dead(h->spec->tcpto, &h->mx->addr[i], now,
 			(unsigned)getpid()))
 			h->addr[h->n++] = h->mx->addr[i];
 	}
+	return h->n == h->mx->n;
 }
 
 static void drop_address(struct host *h, const struct qf_ip *ip)
@@ -189,8 +191,10 @@ static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
 		return false;
 	qf_log(QF_LOG_WARN, "TLS failed; trying without",
 	    QF_KS("peer", a->peer.text), QF_KS("text", r->text.s));
+	memmove(a->host->addr + 1, a->host->addr,
+	    a->host->n * sizeof *a->host->addr);
 	a->host->addr[0] = a->peer.ip;
-	a->host->n = 1;
+	a->host->n++;
 	a->no_tls = true;
 	return true;
 }
@@ -201,13 +205,15 @@ static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
 {
 	struct attempt a = {.host = h, .walk = w, .stream = QF_STREAM_NONE};
 
-	find_addresses(h);
+	*all_refused = find_addresses(h) && *all_refused;
 	while (h->n > 0) {
 		enum qf_smtp_tls tls = wanted_tls(&a);
 		const struct qf_smtp_result *r;
 
-		if (!dial(&a))
+		if (!dial(&a)) {
+			a.no_tls = *all_refused = false;
 			continue;
+		}
 		talk(&a, tls);
 		r = qf_smtp_result(w->session);
 		qf_ip_text(w->ip, &a.peer.ip);

@@ -201,7 +201,7 @@ ${SAID}250 taken
 	remote to1.test.example s@x.example r@y.example
 	reports 'ZUnable to read control files. (#4.3.0)
 |'
-	grep -q 'smtproutes:1: many is no port number' log
+	grep -q 'smtproutes:1: the port of a relay is no number' log
 	CONTROLDIR=$PWD/nowhere remote to1.test.example s@x.example r@y.example
 	reports 'ZUnable to read control files. (#4.3.0)
 |'
@@ -294,6 +294,11 @@ ${SAID}550 never
 	remote both.test.example s@x.example r@y.example
 	reports "ZConnected to 127.0.0.3 but greeting failed.
 ${SAID}550 never
+|"
+	fake 127.0.0.2 one <<<'say 554 no'
+	remote both.test.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but greeting failed.
+${SAID}554 no
 |"
 	control softgreeting 1
 	fake 127.0.0.2 one <<<'say 554 no'

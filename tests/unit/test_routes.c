@@ -108,10 +108,13 @@ static void mistakes(void **state)
 	static const struct {
 		const char *line, *text;
 	} cases[] = {
-	    {"x:r:0\n", "smtproutes:1: 0 is no port number: use 1 to 65535"},
-	    {"x:r:\n", "smtproutes:1:  is no port number: use 1 to 65535"},
-	    {"x:r:smtp\n",
-		"smtproutes:1: smtp is no port number: use 1 to 65535"},
+	    {"x:r:0\n", "smtproutes:1: the port of a relay is no number: use 1 "
+			"to 65535"},
+	    {"x:r:\n", NULL},
+	    {"x:r:smtp\n", NULL},
+	    {"x:r:587|me|word\n",
+		"smtproutes:1: a relay with |: user and password are options, "
+		"as user=NAME pass-file=FILE"},
 	    {"x::26\n", "smtproutes:1: a port without a relay"},
 	    {"x:r 'y\n", NULL},
 	    {"x:r speed=fast\n",

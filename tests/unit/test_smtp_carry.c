@@ -216,6 +216,26 @@ static void data_after_a_refused_sender(void **state)
 	world_end(&w);
 }
 
+/* A result that stands is changed by no reply that follows. */
+static void replies_after_the_result(void **state)
+{
+	static const struct world_turn turns[] = {
+	    {FROM A B "DATA\r\n",
+		"451 later\r\n503 no\r\n503 no\r\n503 no\r\n"},
+	    {"", NULL}, {NULL, NULL}};
+	struct world w;
+
+	(void)state;
+	prepare(&w, "a@y b@y", "hi\n");
+	greet(&w, "250-x\r\n250 PIPELINING\r\n");
+	world_play(&w, turns);
+	expect(&w, QF_SMTP_DEFERRED, QF_SMTP_MAIL,
+	    "MAIL FROM:<s@x.example>: 451 later");
+	expect_rcpts(&w, "--");
+	assert_int_equal(QF_SMTP_WANTS_MAIL, qf_smtp_wants(w.s));
+	world_end(&w);
+}
+
 /* For all or none DATA waits for the last recipient. */
 static void together_waits(void **state)
 {
@@ -576,6 +596,7 @@ int main(void)
 	    cmocka_unit_test(pipelined),
 	    cmocka_unit_test(data_for_nobody),
 	    cmocka_unit_test(data_after_a_refused_sender),
+	    cmocka_unit_test(replies_after_the_result),
 	    cmocka_unit_test(together_waits),
 	    cmocka_unit_test(chunked),
 	    cmocka_unit_test(long_chunks),

@@ -209,6 +209,15 @@ static void can_not_log_in(void **state)
 		QF_SMTP_CONFUSED, "AUTH PLAIN: unexpected reply: 354 what"},
 	    {"250-x\r\n250 AUTH PLAIN\r\n", PLAIN, "421 bye\r\n",
 		QF_SMTP_DEFERRED, "AUTH PLAIN: 421 bye"},
+	    /* Servers that repeat what they were sent. */
+	    {"250-x\r\n250 AUTH PLAIN\r\n", PLAIN, "421 no " PLAIN,
+		QF_SMTP_DEFERRED, NULL},
+	    {"250-x\r\n250 AUTH PLAIN\r\n", PLAIN, "354 no " PLAIN,
+		QF_SMTP_CONFUSED, NULL},
+	    {"250-x\r\n250 AUTH PLAIN\r\n", PLAIN, "535-no\r\n" PLAIN,
+		QF_SMTP_CONFUSED, "AUTH PLAIN: reply not understood"},
+	    {"250-x\r\n250 AUTH PLAIN\r\n", PLAIN, PLAIN, QF_SMTP_CONFUSED,
+		"AUTH PLAIN: reply not understood"},
 	    {"250-x\r\n250 AUTH FOO\r\n", "QUIT\r\n", NULL, QF_SMTP_NO_AUTH,
 		NULL},
 	    {"250 x\r\n", "QUIT\r\n", NULL, QF_SMTP_NO_AUTH, NULL},
@@ -230,6 +239,7 @@ static void can_not_log_in(void **state)
 			expect(
 			    &w, cases[i].outcome, QF_SMTP_AUTH, cases[i].text);
 		assert_null(strstr(qf_smtp_result(w.s)->text.s, "AHVz"));
+		assert_null(strstr(qf_smtp_result(w.s)->reply.s, "AHVz"));
 		close_with_auth(&w);
 	}
 }
