@@ -16,6 +16,8 @@ static int open_body(struct qf_letter *l, int fd, struct qf_err *e)
 		return qf_fail_sys(e, QF_EREAD, "descriptor %d", fd);
 	at = lseek(fd, 0, SEEK_CUR);
 	if (S_ISREG(st.st_mode) && at >= 0) {
+		if (at > st.st_size)
+			at = st.st_size;
 		l->body =
 		    (struct qf_body){fd, (uint64_t)at, (uint64_t)st.st_size};
 		return 0;

@@ -206,15 +206,16 @@ static void fill(struct qf_smtp *s)
 
 void qf_smtp_carry(struct qf_smtp *s)
 {
-	s->mails++;
 	s->heard = false;
 	s->mail_written = s->data_written = false;
 	s->rcpt_written = s->rcpt_answered = s->rcpt_taken = 0;
 	s->data = (struct qf_smtp_data){.plain = uses_bdat(s)};
 	s->phase = QF_SMTP_ENVELOPE;
 	qf_smtp_result_reset(&s->result, s->mail->rcpt->n);
-	if (fits(s))
-		fill(s);
+	if (!fits(s))
+		return;
+	s->mails++;
+	fill(s);
 }
 
 /* The message goes to nobody; what was asked is still answered. */

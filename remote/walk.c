@@ -60,8 +60,10 @@ static void on_dialled(
 {
 	struct host *h = arg;
 
-	qf_tcpto_note(
-	    h->spec->tcpto, ip, fault == QF_DIAL_TIMEOUT, qf_clock_wall());
+	/* What goes wrong here says nothing about the host. */
+	if (fault != QF_DIAL_BIND && fault != QF_DIAL_SOCKET)
+		qf_tcpto_note(h->spec->tcpto, ip, fault == QF_DIAL_TIMEOUT,
+		    qf_clock_wall());
 	drop_address(h, ip);
 }
 
@@ -126,8 +128,6 @@ static int shake(
 		peer.dane_base = h->tlsa.base;
 	} else if (asked) {
 		peer.mode = QF_TLS_VERIFY;
-		peer.name =
-		    h->spec->is_relay ? h->spec->options->host : h->mx->name;
 	}
 	return qf_tls_connect(
 	    st, h->spec->tls, &peer, deadline, &a->walk->tls, e);
