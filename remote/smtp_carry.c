@@ -285,6 +285,7 @@ static void lmtp_answered(struct qf_smtp *s, size_t rcpt)
 
 	rcpt = next_accepted(r, rcpt);
 	qf_smtp_said(s, rcpt);
+	r->rcpt[rcpt].delivered = s->reply.code / 100 == 2;
 	next = next_accepted(r, rcpt + 1);
 	if (next < r->nrcpt)
 		qf_smtp_command_written(s, QF_SMTP_END)->rcpt = next;
@@ -297,17 +298,25 @@ static void lmtp_answered(struct qf_smtp *s, size_t rcpt)
 		    QF_SMTP_END);
 }
 
+static void all_delivered(struct qf_smtp_result *r)
+{
+	for (size_t i = 0; i < r->nrcpt; i++)
+		r->rcpt[i].delivered = r->rcpt[i].outcome == QF_SMTP_SENT;
+}
+
 static void end_answered(struct qf_smtp *s, size_t rcpt)
 {
 	s->dirty = s->reply.code / 100 != 2;
 	if (is_settled(s))
 		return;
-	if (s->setup->lmtp)
+	if (s->setup->lmtp) {
 		lmtp_answered(s, rcpt);
-	else if (s->reply.code / 100 == 2)
-		qf_smtp_settle_reply(s, QF_SMTP_SENT, QF_SMTP_END);
-	else
+	} else if (s->reply.code / 100 != 2) {
 		refused(s, QF_SMTP_END);
+	} else {
+		all_delivered(&s->result);
+		qf_smtp_settle_reply(s, QF_SMTP_SENT, QF_SMTP_END);
+	}
 }
 
 static void accepted(struct qf_smtp *s, enum qf_smtp_step step)

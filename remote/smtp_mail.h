@@ -71,6 +71,9 @@ enum qf_smtp_outcome {
 
 /* What was said of one recipient. */
 struct qf_smtp_said {
+	/* The server has taken the message for it: with LMTP, which answers
+	 * for each, also where the result is another. */
+	bool delivered;
 	enum qf_smtp_outcome outcome; /* PENDING, SENT, DEFERRED, REFUSED */
 	int code;
 	char *reply; /* as in struct qf_smtp_result; NULL when accepted */
