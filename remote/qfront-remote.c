@@ -191,7 +191,7 @@ static void deliver(struct run *r)
 	    .data = ms,
 	    .block = ms,
 	    .end = ms,
-	    .total = c->timeouttotal == 0 ? QF_NEVER : c->timeouttotal * 1000};
+	    .total = QF_NEVER};
 	struct qf_smtp_mail mail = {.sender = r->letter.sender.s,
 	    .rcpt = &r->letter.wire,
 	    .size = r->letter.survey.wire,
@@ -207,6 +207,9 @@ static void deliver(struct run *r)
 	    .tcpto = &r->tcpto,
 	    .connect_ms = c->timeoutconnect * 1000,
 	    .timeouts = &timeouts,
+	    .deadline = c->timeouttotal == 0
+			    ? QF_NEVER
+			    : qf_deadline_in(c->timeouttotal * 1000),
 	    .mail = &mail,
 	    .body = &r->letter.body};
 	struct qf_walk walk = {0};

@@ -20,7 +20,7 @@ const struct qf_ctl_item qf_remote_items[] = {
     {"timeoutremote", QF_CTL_NUMBER, AT(timeoutremote), "1200", 1, 86400,
 	"time for each response of a server, in seconds"},
     {"timeouttotal", QF_CTL_NUMBER, AT(timeouttotal), "7200", 0, 604800,
-	"time for a session in all, in seconds; 0: no limit"},
+	"time for all servers that are tried, in seconds; 0: no limit"},
     {.name = NULL},
 };
 

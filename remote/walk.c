@@ -75,7 +75,7 @@ static bool dial(struct attempt *a)
 	    .port = o->port,
 	    .source = o->source,
 	    .each_ms = h->spec->connect_ms,
-	    .deadline = QF_NEVER};
+	    .deadline = h->spec->deadline};
 	struct qf_ip addr[ADDRS];
 	enum qf_dial_fault fault;
 	struct qf_err e;
@@ -147,18 +147,21 @@ static void log_end(const struct attempt *a, const struct qf_smtp_result *r)
 static void talk(struct attempt *a, enum qf_smtp_tls tls)
 {
 	const struct qf_walk_spec *spec = a->host->spec;
+	struct qf_smtp_timeouts timeouts = *spec->timeouts;
 	struct qf_smtp_setup setup = {.helo = spec->helo,
 	    .once = true,
 	    .tls = tls,
 	    .auth = spec->auth,
 	    .no_pipelining = spec->options->no_pipelining,
 	    .no_chunking = spec->options->no_chunking,
-	    .timeouts = spec->timeouts};
+	    .timeouts = &timeouts};
 	struct qf_smtp_mail mail = *spec->mail;
 	struct qf_body body = *spec->body;
 	struct qf_walk *w = a->walk;
 	struct qf_err e;
 
+	if (spec->deadline != QF_NEVER)
+		timeouts.total = spec->deadline - qf_clock_mono();
 	mail.source = qf_body_read;
 	mail.source_ctx = &body;
 	w->tls = (struct qf_tls_info){0};
@@ -199,6 +202,11 @@ static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
 	return true;
 }
 
+static bool is_late(const struct qf_walk_spec *spec)
+{
+	return qf_deadline_poll(spec->deadline) == 0;
+}
+
 /* All of a host's addresses, until one of its servers says something about the
  * message: true then. */
 static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
@@ -206,7 +214,7 @@ static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
 	struct attempt a = {.host = h, .walk = w, .stream = QF_STREAM_NONE};
 
 	*all_refused = find_addresses(h) && *all_refused;
-	while (h->n > 0) {
+	while (h->n > 0 && !is_late(h->spec)) {
 		enum qf_smtp_tls tls = wanted_tls(&a);
 		const struct qf_smtp_result *r;
 
@@ -225,6 +233,7 @@ static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
 		*all_refused = *all_refused && r->step == QF_SMTP_GREETING &&
 			       r->code / 100 == 5;
 	}
+	*all_refused = *all_refused && h->n == 0;
 	return false;
 }
 

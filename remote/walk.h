@@ -27,10 +27,11 @@ struct qf_walk_spec {
 	struct qf_tls *tls; /* NULL: TLS can not be had */
 	struct qf_dns *dns; /* for TLSA records; NULL: none are looked for */
 	struct qf_tcpto *tcpto;
-	int64_t connect_ms; /* for one address */
-	const struct qf_smtp_timeouts *timeouts;
-	const struct qf_smtp_mail *mail; /* its source is `body` */
-	const struct qf_body *body;      /* from its start, for each attempt */
+	int64_t connect_ms;                      /* for one address */
+	const struct qf_smtp_timeouts *timeouts; /* of a session's steps */
+	int64_t deadline;                        /* for all of it */
+	const struct qf_smtp_mail *mail;         /* its source is `body` */
+	const struct qf_body *body; /* from its start, for each attempt */
 };
 
 enum qf_walk_end {
