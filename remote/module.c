@@ -188,12 +188,21 @@ static int read_options(int fd, struct qf_buf *bytes, struct qf_err *e)
 	    e, QF_EREAD, "options on descriptor 0 end without an empty line");
 }
 
+static const char *without_dashes(const char *word)
+{
+	return strncmp(word, "--", 2) == 0 ? word + 2 : word;
+}
+
+bool qf_module_knows(const struct qf_module_option *table, const char *word)
+{
+	word = without_dashes(word);
+	return find(table, qf_span_n(word, strcspn(word, "="))) != NULL;
+}
+
 int qf_module_word(const struct qf_module_option *table, void *settings,
     const char *word, struct qf_err *e)
 {
-	if (strncmp(word, "--", 2) == 0)
-		word += 2;
-	return set_named(table, settings, word, NULL, NULL, e);
+	return set_named(table, settings, without_dashes(word), NULL, NULL, e);
 }
 
 int qf_module_options(const struct qf_module_option *table, void *settings,

@@ -67,6 +67,18 @@ static int take_message(struct run *r)
 	return 0;
 }
 
+/* A relay that is not there is a mistake of this host, not of the recipients:
+ * mail waits until it is mended. */
+static void no_relay(struct run *r)
+{
+	struct qf_buf host = QF_BUF_INIT;
+
+	qf_smtp_add_printable(&host, qf_span(r->setup.route.options.host));
+	qf_report_add(&r->out, QF_REPORT_LATER,
+	    "Sorry, I couldn't find the relay %s. (#4.4.4)\n", host.s);
+	qf_buf_free(&host);
+}
+
 static void no_host(struct run *r, enum qf_mx_fault fault)
 {
 	struct qf_buf host = QF_BUF_INIT;
@@ -136,7 +148,10 @@ static int find_hosts(struct run *r)
 	if (fault == QF_MX_OK)
 		return 0;
 	qf_log(QF_LOG_INFO, "no server", QF_KS("text", e.text));
-	no_host(r, fault);
+	if (set->route.is_relay && fault != QF_MX_TEMPORARY)
+		no_relay(r);
+	else
+		no_host(r, fault);
 	return -1;
 }
 
@@ -164,6 +179,7 @@ static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 	struct qf_buf tls = QF_BUF_INIT;
 
 	if (end == QF_WALK_NOBODY) {
+		report_recipients(r, NULL, "");
 		later(r, "Sorry, I wasn't able to establish an SMTP "
 			 "connection. (#4.4.1)");
 		return;
@@ -172,7 +188,8 @@ static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 	report_recipients(r, result, w->ip);
 	if (w->tls.version[0] != '\0')
 		qf_tls_describe(&w->tls, &tls);
-	if (end == QF_WALK_ALL_REFUSED && !r->setup.control.softgreeting)
+	if (end == QF_WALK_ALL_REFUSED && !r->setup.control.softgreeting &&
+	    !r->setup.route.is_relay)
 		qf_report_add(&r->out, QF_REPORT_FAILED,
 		    "Connected to %s but greeting failed.\nRemote host said: "
 		    "%s",

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -186,6 +187,11 @@ static int prepare_auth(struct run *r, struct qf_err *e)
 		return 0;
 	if (qf_auth_check(&spec, e) < 0)
 		return QF_MODULE_USAGE;
+	if (r->secret.exposed)
+		fprintf(stderr,
+		    "qfront-smtp: everybody can read %s: chmod o-r it\n",
+		    r->options.pass_file != NULL ? r->options.pass_file
+						 : r->options.token_file);
 	r->auth = qf_auth_new(&spec);
 	return 0;
 }
@@ -230,6 +236,7 @@ static void free_run(struct run *r)
 	qf_module_mail_free(&r->mail);
 	qf_secret_free(&r->secret);
 	qf_secret_wipe(&r->bytes);
+	explicit_bzero(r->proxy.pass, sizeof r->proxy.pass);
 }
 
 int main(int argc, char **argv)

@@ -78,9 +78,9 @@ static void add_step(
 	enum qf_report letter =
 	    r->outcome == QF_SMTP_REFUSED ? QF_REPORT_FAILED : QF_REPORT_LATER;
 
-	qf_report_add(out, letter, "%s%s%s" SAID "%s",
+	qf_report_add(out, letter, "%s%s%s%s" SAID "%s",
 	    step_texts[r->step].before, ip, step_texts[r->step].after,
-	    r->reply.s);
+	    r->maybe_taken ? " Possible duplicate!" : "", r->reply.s);
 }
 
 static void add_failure(

@@ -80,12 +80,16 @@ static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 
 	if (rc < 0 || !qf_auth_is_wanted(&spec))
 		return rc;
-	if (!s->route.is_relay && qf_smtp_options_tls(o) == QF_SMTP_TLS_NEVER)
+	/* Whoever can forge the DNS could name an exchanger of his own. */
+	if (!s->route.is_relay)
 		return qf_fail(e, QF_ECONF,
-		    "smtproutes: to log in to the mail exchangers of %.200s, "
-		    "give starttls as well, so that they must prove who they "
-		    "are",
+		    "smtproutes: a login for mail to %.200s, but no relay to "
+		    "log in to: name it behind the colon",
 		    o->host);
+	if (s->secret.exposed)
+		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
+		    QF_KS("file",
+			o->pass_file != NULL ? o->pass_file : o->token_file));
 	rc = qf_auth_check(&spec, e);
 	if (rc == 0)
 		s->auth = qf_auth_new(&spec);
@@ -110,6 +114,8 @@ void qf_remote_setup_free(struct qf_remote_setup *s)
 	qf_auth_free(&s->auth);
 	qf_secret_free(&s->secret);
 	qf_route_free(&s->route);
+	/* Passwords may stand there. */
+	qf_secret_wipe(&s->routes.bytes);
 	qf_lines_free(&s->routes);
 	qf_dns_conf_free(&s->resolver);
 	qf_ctl_unload(qf_remote_items, &s->control);

@@ -65,7 +65,7 @@ static void keep_text(struct qf_smtp_reply *r, struct qf_span line)
 
 	if (line.n > 4)
 		text = qf_span_n(line.p + 4, line.n - 4);
-	if (text.n > QF_REPLY_TEXT_MAX && r->code != 334)
+	if (text.n > QF_REPLY_TEXT_MAX && !r->whole)
 		text.n = QF_REPLY_TEXT_MAX;
 	qf_smtp_add_printable(&r->text, text);
 	qf_buf_addc(&r->text, '\n');

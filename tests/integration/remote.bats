@@ -251,6 +251,8 @@ ${SAID}250 taken
 	reports "Z$UNREACHED
 |"
 	grep -q 'Connection refused' log
+	remote to1.test.example s@x.example '<' r@y.example
+	[[ $REPORT == h*"|Z$UNREACHED"* ]]
 }
 
 @test "the next exchanger is tried until the message was asked about" {
@@ -325,6 +327,40 @@ ${SAID}554 no
 	remote wild.example s@x.example r@y.example
 	reports "Z$UNREACHED
 |"
+}
+
+@test "a relay that is a mistake of this host keeps the mail" {
+	local relay
+
+	for relay in nosuch.test.example 'no..name' null.test.example; do
+		control smtproutes ":$relay:$MXPORT"
+		remote y.example s@x.example r@y.example
+		reports "ZSorry, I couldn't find the relay $relay. (#4.4.4)
+|"
+	done
+	control smtproutes ":127.0.0.2:$MXPORT"
+	fake 127.0.0.2 one <<<'say 554 no'
+	remote y.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but greeting failed.
+${SAID}554 no
+|"
+}
+
+@test "a login needs a relay; a secret that all can read is told" {
+	printf 'secret\n' >pass
+	chmod 644 pass
+	control smtproutes \
+		"to1.test.example: port=$MXPORT starttls user=u pass-file=pass"
+	remote to1.test.example s@x.example r@y.example
+	reports 'ZUnable to read control files. (#4.3.0)
+|'
+	grep -q 'a login for mail to to1.test.example, but no relay' log
+	control smtproutes ":127.0.0.2:$MXPORT starttls insecure user=u \
+pass-file=pass"
+	remote y.example s@x.example r@y.example
+	reports "Z$UNREACHED
+|"
+	grep -q 'everybody can read a secret' log
 }
 
 @test "TLS is used as it is offered, and told" {

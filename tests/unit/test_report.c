@@ -76,9 +76,11 @@ static const struct session sessions[] = {
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", "421 no\r\n"},
 	"r|Z127.0.0.1 failed after I sent the message." SAID "421 no\n|"},
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", "650 x\r\n"},
-	"r|Z127.0.0.1 failed after I sent the message." SAID "650 x\n|"},
+	"r|Z127.0.0.1 failed after I sent the message. Possible duplicate!" SAID
+	"650 x\n|"},
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", "250-a\r\n550 b\r\n"},
-	"r|Z127.0.0.1 failed after I sent the message." SAID "250-a\n550 b\n|"},
+	"r|Z127.0.0.1 failed after I sent the message. Possible duplicate!" SAID
+	"250-a\n550 b\n|"},
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", NULL},
 	"r|ZConnected to 127.0.0.1 but connection died. Possible duplicate! "
 	"(#4.4.2)\n|"},
