@@ -14,9 +14,8 @@ static void forms_on_the_wire(void **state)
 	    {"\"a b\"@b.example", "\"a b\"@b.example", false},
 	    {"a@b\xc3\xbc.example", "a@xn--b-eha.example", false},
 	    {"\"a b\"@b\xc3\xbc.example", "\"a b\"@xn--b-eha.example", false},
-	    {"\xc3\xa4@b.example", "\"\xc3\xa4\"@b.example", true},
-	    {"\xc3\xa4@b\xc3\xbc.example", "\"\xc3\xa4\"@b\xc3\xbc.example",
-		true},
+	    {"\xc3\xa4@b.example", "\xc3\xa4@b.example", true},
+	    {"\xc3\xa4@b\xc3\xbc.example", "\xc3\xa4@b\xc3\xbc.example", true},
 	    /* No name of a host: a server with SMTPUTF8 may know better. */
 	    {"a@\xc3\xbc..example", "a@\xc3\xbc..example", true},
 	    {"a@b\xff.example", NULL, false},
