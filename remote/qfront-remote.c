@@ -4,9 +4,11 @@
  *
  *	qfront-remote host sender recip [recip ...]
  *
- * It always exits 0: what there is to say is in the reports.
+ * It exits 0 then: what there is to say is in the reports.
  */
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -277,12 +279,30 @@ static void free_run(struct run *r)
 	qf_buf_free(&r->out);
 }
 
+static void print_problem(const char *text)
+{
+	printf("%s\n", text);
+}
+
+/* `qfrontctl check` asks for this. */
+static int check(struct run *r)
+{
+	bool good;
+
+	qf_log_open("qfront-remote", QF_LOG_TO_STDERR, QF_LOG_INFO);
+	good = qf_remote_setup_check(&r->setup, print_problem);
+	free_run(r);
+	return !good;
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = RUN_INIT;
 
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
+	if (argc == 2 && strcmp(argv[1], "--check") == 0)
+		return check(&run);
 	/* Descriptor 2 may be where the reports go: qmail-rspawn does so. */
 	qf_log_open_env("qfront-remote", QF_LOG_TO_SYSLOG);
 	if (prepare(&run, argc, argv) == 0)

@@ -2,19 +2,18 @@
 
 #include <string.h>
 
+#include "lib/base/paths.h"
 #include "remote/secret.h"
 
-/* The last line whose name is key, with what follows the colon. */
+/* The last line whose name is key. */
 static const struct qf_line *find(
-    const struct qf_lines *lines, struct qf_span key, struct qf_span *relay)
+    const struct qf_lines *lines, struct qf_span key)
 {
 	for (size_t i = lines->n; i-- > 0;) {
 		struct qf_span rest = lines->v[i].s, name;
 
-		if (qf_span_cut(&rest, ':', &name) && qf_span_ieq(name, key)) {
-			*relay = rest;
+		if (qf_span_cut(&rest, ':', &name) && qf_span_ieq(name, key))
 			return &lines->v[i];
-		}
 	}
 	return NULL;
 }
@@ -22,20 +21,20 @@ static const struct qf_line *find(
 /* ... of the host, or of what it belongs to. The dot of the root says nothing
  * new. */
 static const struct qf_line *find_best(
-    const struct qf_lines *lines, const char *host, struct qf_span *relay)
+    const struct qf_lines *lines, const char *host)
 {
 	struct qf_span name = qf_span(host);
 	const struct qf_line *line;
 
 	if (name.n > 0 && name.p[name.n - 1] == '.')
 		name.n--;
-	line = find(lines, name, relay);
+	line = find(lines, name);
 	while (line == NULL && name.n > 0) {
 		name = qf_span_n(name.p + 1, name.n - 1);
 		if (name.n > 0 && name.p[0] == '.')
-			line = find(lines, name, relay);
+			line = find(lines, name);
 	}
-	return line != NULL ? line : find(lines, qf_span(""), relay);
+	return line != NULL ? line : find(lines, qf_span(""));
 }
 
 /* Cuts the port off a word: HOST:PORT, HOST;PORT, [ADDRESS]:PORT; an IPv6
@@ -112,21 +111,39 @@ static int parse(
 	return rc == 0 ? qf_smtp_options_check(&out->options, e) : rc;
 }
 
+void qf_route_context(struct qf_err *e, unsigned line)
+{
+	qf_err_context(e, "%s/smtproutes:%u", qf_dir(QF_DIR_CONTROL), line);
+}
+
+int qf_route_of_line(struct qf_route_to *out, const struct qf_line *line,
+    const char *host, struct qf_err *e)
+{
+	struct qf_span relay = line->s, name;
+	int rc;
+
+	*out = (struct qf_route_to){
+	    .options = {.host = host}, .line = line->number};
+	if (qf_span_cut(&relay, ':', &name))
+		rc = parse(out, relay, e);
+	else
+		rc = qf_fail(e, QF_ECONF, "no colon: write DOMAIN:RELAY");
+	if (rc == 0)
+		return 0;
+	qf_route_free(out);
+	qf_route_context(e, line->number);
+	return QF_ECONF;
+}
+
 int qf_route_find(struct qf_route_to *out, const struct qf_lines *lines,
     const char *host, struct qf_err *e)
 {
-	const struct qf_line *line;
-	struct qf_span relay;
+	const struct qf_line *line = find_best(lines, host);
 
+	if (line != NULL)
+		return qf_route_of_line(out, line, host, e);
 	*out = (struct qf_route_to){.options = {.host = host}};
-	line = find_best(lines, host, &relay);
-	if (line == NULL)
-		return qf_smtp_options_check(&out->options, e);
-	if (parse(out, relay, e) == 0)
-		return 0;
-	qf_route_free(out);
-	qf_err_context(e, "smtproutes:%u", line->number);
-	return QF_ECONF;
+	return qf_smtp_options_check(&out->options, e);
 }
 
 void qf_route_free(struct qf_route_to *r)

@@ -30,11 +30,13 @@ static int settle_helohost(struct qf_remote_control *c, struct qf_err *e)
 		c->helohost = qf_strdup(c->me);
 	if (c->helohost == NULL)
 		return qf_fail(e, QF_ECONF,
-		    "neither helohost nor me is set: one of them must name "
-		    "this host");
+		    "%s: neither helohost nor me is set: one of them must name "
+		    "this host",
+		    qf_dir(QF_DIR_CONTROL));
 	if (!qf_smtp_helo_is_safe(qf_span(c->helohost)))
-		return qf_fail(e, QF_ECONF, "helohost is no host name: %.100s",
-		    c->helohost);
+		return qf_fail(e, QF_ECONF,
+		    "%s/helohost: this is no host name: %.100s",
+		    qf_dir(QF_DIR_CONTROL), c->helohost);
 	return 0;
 }
 
@@ -50,7 +52,7 @@ static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 	if (rc == 0)
 		rc = qf_ctl_lines(&ctl, "smtproutes", &s->routes, e);
 	qf_ctl_close(&ctl);
-	return rc < 0 ? rc : settle_helohost(&s->control, e);
+	return rc < 0 ? rc : 0;
 }
 
 /* Where nobody asks for TLS it is used as it comes, and the authorities that
@@ -83,9 +85,8 @@ static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 	/* Whoever can forge the DNS could name an exchanger of his own. */
 	if (!s->route.is_relay)
 		return qf_fail(e, QF_ECONF,
-		    "smtproutes: a login for mail to %.200s, but no relay to "
-		    "log in to: name it behind the colon",
-		    o->host);
+		    "a login without a relay: name the server to log in to "
+		    "behind the colon");
 	if (s->secret.exposed)
 		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
 		    QF_KS("file",
@@ -96,24 +97,73 @@ static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 	return rc;
 }
 
+/* What the route asks for. */
+static int load_route(struct qf_remote_setup *s, struct qf_err *e)
+{
+	int rc = load_tls(s, e);
+
+	if (rc == 0)
+		rc = load_login(s, e);
+	if (rc < 0)
+		qf_route_context(e, s->route.line);
+	return rc;
+}
+
 int qf_remote_setup_load(
     struct qf_remote_setup *s, const char *host, struct qf_err *e)
 {
 	int rc = load_control(s, e);
 
 	if (rc == 0)
-		rc = qf_route_find(&s->route, &s->routes, host, e);
+		rc = settle_helohost(&s->control, e);
 	if (rc == 0)
-		rc = load_tls(s, e);
-	return rc == 0 ? load_login(s, e) : rc;
+		rc = qf_route_find(&s->route, &s->routes, host, e);
+	return rc == 0 ? load_route(s, e) : rc;
 }
 
-void qf_remote_setup_free(struct qf_remote_setup *s)
+static void unload_route(struct qf_remote_setup *s)
 {
 	qf_tls_free(&s->tls);
 	qf_auth_free(&s->auth);
 	qf_secret_free(&s->secret);
 	qf_route_free(&s->route);
+}
+
+/* A line, with the files and the login that it names. */
+static int check_line(
+    struct qf_remote_setup *s, const struct qf_line *line, struct qf_err *e)
+{
+	int rc = qf_route_of_line(&s->route, line, "", e);
+
+	if (rc == 0)
+		rc = load_route(s, e);
+	unload_route(s);
+	return rc;
+}
+
+bool qf_remote_setup_check(
+    struct qf_remote_setup *s, void (*problem)(const char *text))
+{
+	bool good = true;
+	struct qf_err e;
+
+	if (load_control(s, &e) < 0 ||
+	    (s->routes.n > 0 && settle_helohost(&s->control, &e) < 0)) {
+		problem(e.text);
+		good = false;
+	}
+	for (size_t i = 0; i < s->routes.n; i++) {
+		if (check_line(s, &s->routes.v[i], &e) == 0)
+			continue;
+		problem(e.text);
+		good = false;
+	}
+	return good;
+}
+
+void qf_remote_setup_free(struct qf_remote_setup *s)
+{
+	unload_route(s);
 	/* Passwords may stand there. */
 	qf_secret_wipe(&s->routes.bytes);
 	qf_lines_free(&s->routes);

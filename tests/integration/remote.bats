@@ -354,7 +354,7 @@ ${SAID}554 no
 	remote to1.test.example s@x.example r@y.example
 	reports 'ZUnable to read control files. (#4.3.0)
 |'
-	grep -q 'a login for mail to to1.test.example, but no relay' log
+	grep -q 'smtproutes:1: a login without a relay' log
 	control smtproutes ":127.0.0.2:$MXPORT starttls insecure user=u \
 pass-file=pass"
 	remote y.example s@x.example r@y.example
