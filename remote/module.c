@@ -226,9 +226,8 @@ int qf_module_options(const struct qf_module_option *table, void *settings,
 void qf_module_usage(const struct qf_module_option *table, const char *program,
     struct qf_buf *out)
 {
-	qf_buf_addf(out,
-	    "usage: HELOHOST=NAME %s [options] <options-file 3<message-file\n",
-	    program);
+	qf_buf_addf(
+	    out, "usage: %s [options] <options-file 3<message-file\n", program);
 	for (; table->name != NULL; table++) {
 		struct qf_buf name = QF_BUF_INIT;
 

@@ -180,10 +180,14 @@ static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 	const struct qf_smtp_result *result;
 	struct qf_buf tls = QF_BUF_INIT;
 
-	if (end == QF_WALK_NOBODY) {
+	if (end == QF_WALK_NOBODY || end == QF_WALK_LEFT_OUT) {
 		report_recipients(r, NULL, "");
-		later(r, "Sorry, I wasn't able to establish an SMTP "
-			 "connection. (#4.4.1)");
+		later(r, end == QF_WALK_NOBODY
+			     ? "Sorry, I wasn't able to establish an SMTP "
+			       "connection. (#4.4.1)"
+			     : "Sorry, whether a server must prove itself can "
+			       "not be told: its TLSA records can not be had, "
+			       "or are forged. (#4.7.5)");
 		return;
 	}
 	result = qf_smtp_result(w->session);

@@ -1,6 +1,8 @@
 #include "remote/setup.h"
 
+#include <fcntl.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -26,6 +28,8 @@ const struct qf_ctl_item qf_remote_items[] = {
 
 static int settle_helohost(struct qf_remote_control *c, struct qf_err *e)
 {
+	const char *file = c->helohost != NULL ? "helohost" : "me";
+
 	if (c->helohost == NULL && c->me != NULL)
 		c->helohost = qf_strdup(c->me);
 	if (c->helohost == NULL)
@@ -35,14 +39,16 @@ static int settle_helohost(struct qf_remote_control *c, struct qf_err *e)
 		    qf_dir(QF_DIR_CONTROL));
 	if (!qf_smtp_helo_is_safe(qf_span(c->helohost)))
 		return qf_fail(e, QF_ECONF,
-		    "%s/helohost: this is no host name: %.100s",
-		    qf_dir(QF_DIR_CONTROL), c->helohost);
+		    "%s/%s:1: this is no host name: %.100s; write a name "
+		    "without blanks",
+		    qf_dir(QF_DIR_CONTROL), file, c->helohost);
 	return 0;
 }
 
 static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 {
 	struct qf_ctl ctl = QF_CTL_NONE;
+	struct stat st;
 	int rc = qf_ctl_open(&ctl, qf_dir(QF_DIR_CONTROL), e);
 
 	if (rc == 0)
@@ -51,6 +57,8 @@ static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 		rc = qf_dns_conf_load(&s->resolver, &ctl, e);
 	if (rc == 0)
 		rc = qf_ctl_lines(&ctl, "smtproutes", &s->routes, e);
+	s->exposed = rc > 0 && fstatat(ctl.fd, "smtproutes", &st, 0) == 0 &&
+		     (st.st_mode & S_IROTH) != 0;
 	qf_ctl_close(&ctl);
 	return rc < 0 ? rc : 0;
 }
@@ -74,6 +82,19 @@ static int load_tls(struct qf_remote_setup *s, struct qf_err *e)
 	return rc < 0 ? rc : qf_tls_new(&s->tls, &conf, e);
 }
 
+/* Others may read the secret: mail goes out all the same. */
+static void warn_exposed(const struct qf_remote_setup *s)
+{
+	const struct qf_smtp_options *o = &s->route.options;
+	const char *file = o->pass_file != NULL    ? o->pass_file
+			   : o->token_file != NULL ? o->token_file
+						   : "smtproutes";
+
+	if (s->secret.exposed || (s->exposed && o->pass != NULL))
+		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
+		    QF_KS("file", file));
+}
+
 static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 {
 	const struct qf_smtp_options *o = &s->route.options;
@@ -87,10 +108,7 @@ static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 		return qf_fail(e, QF_ECONF,
 		    "a login without a relay: name the server to log in to "
 		    "behind the colon");
-	if (s->secret.exposed)
-		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
-		    QF_KS("file",
-			o->pass_file != NULL ? o->pass_file : o->token_file));
+	warn_exposed(s);
 	rc = qf_auth_check(&spec, e);
 	if (rc == 0)
 		s->auth = qf_auth_new(&spec);
@@ -148,7 +166,8 @@ bool qf_remote_setup_check(
 	struct qf_err e;
 
 	if (load_control(s, &e) < 0 ||
-	    (s->routes.n > 0 && settle_helohost(&s->control, &e) < 0)) {
+	    ((s->routes.n > 0 || s->control.helohost != NULL) &&
+		settle_helohost(&s->control, &e) < 0)) {
 		problem(e.text);
 		good = false;
 	}

@@ -25,6 +25,7 @@ struct qf_remote_setup {
 	struct qf_remote_control control;
 	struct qf_dns_conf resolver;
 	struct qf_lines routes;
+	bool exposed; /* everybody can read them */
 	struct qf_route_to route;
 	struct qf_secret secret;
 	struct qf_auth *auth; /* NULL: no login */

@@ -333,6 +333,8 @@ void qf_smtp_secured(struct qf_smtp *s, int64_t now)
 
 void qf_smtp_not_secured(struct qf_smtp *s, const char *why)
 {
+	/* With TLS from the first byte there was no greeting either. */
+	qf_smtp_settle(s, QF_SMTP_NO_TLS, QF_SMTP_STARTTLS, 0, why);
 	qf_smtp_give_up(s, QF_SMTP_NO_TLS, 0, why);
 }
 

@@ -37,6 +37,7 @@ struct qf_walk_spec {
 enum qf_walk_end {
 	QF_WALK_SAID,       /* the result is what a server said */
 	QF_WALK_NOBODY,     /* no server could be connected to */
+	QF_WALK_LEFT_OUT,   /* ... as TLSA records can not be had */
 	QF_WALK_ALL_REFUSED /* the greetings of all were 5xx: the last one */
 };
 
