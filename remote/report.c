@@ -62,6 +62,13 @@ static const struct {
     [QF_SMTP_BODY] = {"", " failed after I sent the message."},
     [QF_SMTP_END] = {"", " failed after I sent the message."}};
 
+/* Has each recipient a report of its own, and none was accepted? */
+static bool all_failed(const struct qf_smtp_result *r)
+{
+	return r->accepted == 0 &&
+	       r->rcpt[r->nrcpt - 1].outcome != QF_SMTP_PENDING;
+}
+
 /* The connection, not the server, came to an end; 421 to a recipient, which
  * has its own report, is the announcement of that. */
 static bool died(const struct qf_smtp_result *r)
@@ -69,7 +76,7 @@ static bool died(const struct qf_smtp_result *r)
 	return r->outcome == QF_SMTP_CLOSED ||
 	       r->outcome == QF_SMTP_TIMED_OUT ||
 	       r->outcome == QF_SMTP_UNSENT ||
-	       (r->step == QF_SMTP_RCPT && r->code == 421);
+	       (r->step == QF_SMTP_RCPT && r->code == 421 && !all_failed(r));
 }
 
 static void add_step(
@@ -116,8 +123,9 @@ void qf_report_message(struct qf_buf *out, const struct qf_smtp_result *result,
 		add_failure(out, result, ip);
 	if (tls[0] == '\0')
 		return;
-	/* Before the zero byte. */
+	/* Before the zero byte; a long reply was cut without its LF. */
 	out->len--;
-	qf_buf_addf(out, "TLS: %s\n", tls);
+	qf_buf_addf(
+	    out, "%sTLS: %s\n", out->s[out->len - 1] == '\n' ? "" : "\n", tls);
 	qf_buf_addc(out, '\0');
 }
