@@ -2,33 +2,27 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include "lib/base/alloc.h"
 
 /* Every text that quotes a reply ends with it. */
 #define SAID "\nRemote host said: "
-
-static void add_text(
-    struct qf_buf *out, enum qf_report letter, const char *fmt, va_list args)
-{
-	char *text = NULL;
-
-	qf_buf_addc(out, (char)letter);
-	if (vasprintf(&text, fmt, args) < 0)
-		text = qf_strdup("Out of memory. (#4.3.0)\n");
-	qf_buf_addz(out, text);
-	free(text);
-}
 
 void qf_report_add(
     struct qf_buf *out, enum qf_report letter, const char *fmt, ...)
 {
 	va_list args;
+	int n;
 
+	qf_buf_addc(out, (char)letter);
 	va_start(args, fmt);
-	add_text(out, letter, fmt, args);
+	n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
+	qf_buf_reserve(out, (size_t)n + 1);
+	va_start(args, fmt);
+	vsnprintf(out->s + out->len, (size_t)n + 1, fmt, args);
+	va_end(args);
+	/* With the zero byte. */
+	out->len += (size_t)n + 1;
+	out->s[out->len] = '\0';
 }
 
 bool qf_report_recipient(
