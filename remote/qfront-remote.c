@@ -7,7 +7,9 @@
  * It exits 0: what there is to say is in the reports, unless these can not be
  * written.
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -287,6 +289,23 @@ static void out_of_memory(void *arg)
 		  : 0);
 }
 
+/* Descriptor 2 may be where the reports go: qmail-rspawn does so. Nothing that
+ * a library has to say may stand between them, unless somebody wants the log
+ * there. */
+static void open_log(void)
+{
+	const char *log = qf_env("QFRONT_LOG");
+	int null;
+
+	qf_log_open_env("qfront-remote", QF_LOG_TO_SYSLOG);
+	if (log != NULL && strcmp(log, "stderr") == 0)
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+	qf_close(&null);
+}
+
 static void free_run(struct run *r)
 {
 	qf_tcpto_close(&r->tcpto);
@@ -307,8 +326,7 @@ int main(int argc, char **argv)
 	qf_alloc_undo(out_of_memory, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
-	/* Descriptor 2 may be where the reports go: qmail-rspawn does so. */
-	qf_log_open_env("qfront-remote", QF_LOG_TO_SYSLOG);
+	open_log();
 	if (prepare(&run, argc, argv) == 0)
 		deliver(&run);
 	rc = qf_write_all(STDOUT_FILENO, run.out.s, run.out.len);
