@@ -229,7 +229,7 @@ DOUBLE='ZConnected to 127.0.0.1 but connection died. Possible duplicate! (#4.4.2
 }
 
 @test "the end of the message: refused, and odd" {
-	local odd
+	local many odd
 
 	session 'r\0D127.0.0.1 failed after I sent the message.\nRemote host said: 554 5.7.1 spam\n\0' \
 		"${DOT[@]}" 'say 554 5.7.1 spam' "$QUIT"
@@ -250,6 +250,9 @@ DOUBLE='ZConnected to 127.0.0.1 but connection died. Possible duplicate! (#4.4.2
 	done
 	session 'r\0Z127.0.0.1 failed after I sent the message.\nRemote host said: 250-a\n550 b\n\0' \
 		"${DOT[@]}" 'say 250-a' 'say 550 b'
+	many=$(printf '250-x\\n%.0s' {1..101})
+	session 'r\0Z127.0.0.1 failed after I sent the message.\nRemote host said: '"$many"'\0' \
+		"${DOT[@]}" "raw $many"
 	play
 }
 
@@ -334,6 +337,13 @@ DOUBLE='ZConnected to 127.0.0.1 but connection died. Possible duplicate! (#4.4.2
 	MESSAGE=/
 	remote y.example s@x.example r@y.example
 	reports 'ZUnable to read message. (#4.3.0)\n\0'
+}
+
+@test "there are no options" {
+	control resolver "nameserver $NAMESERVER"
+	remote --version s@x.example r@y.example
+	reports "ZSorry, I couldn't find any host by that name. (#4.1.2)\n\0"
+	grep -q 'MX of --version: ' log
 }
 
 @test "called wrongly" {
@@ -596,6 +606,16 @@ fault() {
 	TO=($'r\xc3\xa4@y.example')
 	session 'D127.0.0.1 can not take this message: MAIL FROM:<s@x.example>: the message needs SMTPUTF8, which the server does not offer (#5.6.7)\n\0' \
 		"${NAMED[@]}" "$QUIT"
+	play
+}
+
+@test "addresses of UTF-8 on the wire" {
+	TO=($'r\xc3\xa4@y.example')
+	session "$SENT" 'say 220 x' 'expect EHLO .*' 'say 250-x' \
+		'say 250 SMTPUTF8' \
+		'expect MAIL FROM:<s@x\.example> SMTPUTF8' 'say 250 ok' \
+		$'expect RCPT TO:<r\\xc3\\xa4@y\\.example>' 'say 250 ok' \
+		'expect DATA' 'say 354 go' data 'say 250 taken' "$QUIT"
 	play
 }
 
