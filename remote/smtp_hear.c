@@ -114,8 +114,6 @@ void qf_smtp_received(struct qf_smtp *s, struct qf_span in, int64_t now)
 		if (qf_smtp_reply_is_empty(&s->reply))
 			s->reply_is_early =
 			    c == NULL || !qf_smtp_has_left(s, c);
-		/* A secret that was cut could not be found. */
-		s->reply.whole = s->mechanism != NULL;
 		rc = qf_smtp_reply_feed(&s->reply, &in, &e);
 		if (rc < 0)
 			not_understood(s, e.text);

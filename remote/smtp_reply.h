@@ -18,7 +18,7 @@
 enum {
 	QF_REPLY_LINE_MAX = 12288, /* bytes of a line, without its end; what RFC
 				    * 4954 allows a challenge */
-	QF_REPLY_TEXT_MAX = 512,   /* bytes of a line's text that are kept */
+	QF_REPLY_TEXT_MAX = 512,   /* bytes of a reply as one line */
 	QF_REPLY_LINES_MAX = 100,
 	QF_REPLY_TOTAL_MAX = 65536 /* bytes of a reply */
 };
@@ -26,8 +26,8 @@ enum {
 struct qf_smtp_reply {
 	int code;           /* of its lines; 0 before the first */
 	bool complete;      /* the last line is there */
+	bool bare;          /* ... and is the code alone */
 	struct qf_buf text; /* of all lines, each with an LF after it */
-	bool whole;         /* set it, and lines are kept in full */
 	/* Inside: */
 	struct qf_buf line; /* as far as it came */
 	size_t lines, bytes;

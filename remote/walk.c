@@ -87,6 +87,7 @@ static bool dial(struct attempt *a)
 		drop_address(h, &a->peer.ip);
 		return true;
 	}
+	a->walk->no_socket |= fault == QF_DIAL_SOCKET;
 	qf_log(QF_LOG_INFO, "no connection", QF_KS("text", e.text));
 	/* Those that were not even tried will not be. */
 	if (h->n == n)
@@ -270,7 +271,9 @@ enum qf_walk_end qf_walk(struct qf_walk *w, const struct qf_walk_spec *spec)
 		qf_tlsa_free(&h.tlsa);
 	}
 	if (w->session == NULL)
-		return left_out ? QF_WALK_LEFT_OUT : QF_WALK_NOBODY;
+		return left_out       ? QF_WALK_LEFT_OUT
+		       : w->no_socket ? QF_WALK_NO_SOCKET
+				      : QF_WALK_NOBODY;
 	return said || left_out || !all_refused ? QF_WALK_SAID
 						: QF_WALK_ALL_REFUSED;
 }

@@ -27,6 +27,7 @@ static const char *const root_anchors[] = {
 struct unbound {
 	struct qf_dns dns;
 	struct ub_ctx *ctx;
+	bool is_late; /* an answer did not come in time */
 };
 
 /* One question that libunbound works on. */
@@ -102,6 +103,7 @@ static void lookup_some(struct unbound *u, struct qf_dns_query *const *q,
 	for (size_t i = 0; i < n; i++) {
 		if (!job[i].started)
 			continue;
+		u->is_late = true;
 		(void)ub_cancel(u->ctx, job[i].id);
 		qf_dns_fail(&q[i]->answer, "no name server answered in time");
 	}
@@ -121,7 +123,9 @@ static void close_unbound(struct qf_dns *dns)
 {
 	struct unbound *u = (struct unbound *)dns;
 
-	ub_ctx_delete(u->ctx);
+	/* It would wait for its thread, which may not be there, or hang. */
+	if (!u->is_late)
+		ub_ctx_delete(u->ctx);
 	free(u);
 }
 

@@ -2,7 +2,8 @@
 """An SMTP server (aiosmtpd) that keeps every message exactly as it came.
 
 usage: sink.py [--messages N] [--timeout SECONDS] [--bind ADDRESS]
-               [--no-smtputf8] [--size BYTES] DIRECTORY
+               [--no-smtputf8] [--size BYTES] [--cert FILE --key FILE]
+               DIRECTORY
 
 Listens on an ephemeral loopback port and prints the port number and a
 newline on standard output. Message K (from 1) becomes, in DIRECTORY:
@@ -15,6 +16,8 @@ newline on standard output. Message K (from 1) becomes, in DIRECTORY:
 K.json is renamed into place last: once it is there, both are complete. The
 server's reply to the final dot is `250 2.0.0 kept as K`.
 
+With a certificate STARTTLS is offered.
+
 Exits 0 after N messages and the end of their sessions (default: no limit),
 or on SIGTERM or SIGINT; exits 2 after --timeout seconds (default 300).
 """
@@ -24,6 +27,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import sys
 
 from aiosmtpd.smtp import SMTP
@@ -73,12 +77,16 @@ async def run(options):
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
     handler = Keeper(options.directory)
+    tls = None
+    if options.cert:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.cert, options.key)
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, done.set)
     listener = await loop.create_server(
         lambda: Server(done, options.messages, handler,
                        enable_SMTPUTF8=not options.no_smtputf8,
-                       data_size_limit=options.size,
+                       data_size_limit=options.size, tls_context=tls,
                        hostname="sink.example", ident="sink", loop=loop),
         options.bind, 0)
     print(listener.sockets[0].getsockname()[1], flush=True)
@@ -99,6 +107,8 @@ def main():
     arguments.add_argument("--bind", default="127.0.0.1")
     arguments.add_argument("--no-smtputf8", action="store_true")
     arguments.add_argument("--size", type=int, default=64 << 20)
+    arguments.add_argument("--cert")
+    arguments.add_argument("--key")
     arguments.add_argument("directory")
     options = arguments.parse_args()
     if not os.path.isdir(options.directory):

@@ -157,6 +157,30 @@ static void what_tls_came_to(void **state)
 	qf_buf_free(&out);
 }
 
+/* A reply that was cut does not run into it. */
+static void tls_behind_a_long_reply(void **state)
+{
+	struct qf_buf out = QF_BUF_INIT, reply = QF_BUF_INIT;
+	struct session s = sessions[0];
+	struct world w;
+
+	(void)state;
+	qf_buf_adds(&reply, "250 ");
+	for (int i = 0; i < 6000; i++)
+		qf_buf_addc(&reply, 'x');
+	qf_buf_adds(&reply, "\r\n");
+	s.heard[5] = reply.s;
+	play(&w, &s);
+	report(&out, &w, "TLSv1.3");
+	assert_int_equal(strlen("r|K127.0.0.1 accepted message." SAID) + 5000 +
+			     strlen("\nTLS: TLSv1.3\n|"),
+	    out.len);
+	assert_non_null(strstr(out.s, "x\nTLS: TLSv1.3\n|"));
+	world_end(&w);
+	qf_buf_free(&reply);
+	qf_buf_free(&out);
+}
+
 static void what_can_not_be_carried(void **state)
 {
 	static const struct world_turn turns[] = {{"", "220 a\r\n"},
@@ -228,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_sessions),
 	    cmocka_unit_test(what_tls_came_to),
+	    cmocka_unit_test(tls_behind_a_long_reply),
 	    cmocka_unit_test(what_can_not_be_carried),
 	    cmocka_unit_test(other_ends),
 	};
