@@ -1,21 +1,45 @@
 #include "remote/smtp_data.h"
 
+#include <endian.h>
+#include <stdint.h>
 #include <string.h>
 
-/* What is put goes behind *to, where there is room for it. */
+enum {
+	LANES = 16
+};
 
-static void put_run(
-    struct qf_smtp_data *d, char **to, const char *p, const char *end)
+/* Bytes that are looked at together. */
+typedef unsigned char lanes __attribute__((vector_size(LANES)));
+
+/* Of bytes that are 0 or 255, one of them at least 255. */
+static size_t first_set(uint64_t bytes)
 {
-	if (p == end)
-		return;
-	if (!d->mid_line && p[0] == '.' && !d->plain)
-		*(*to)++ = '.';
-	memcpy(*to, p, (size_t)(end - p));
-	*to += end - p;
-	d->after_cr = false;
-	d->mid_line = true;
+	return (size_t)__builtin_ctzll(le64toh(bytes)) / 8;
 }
+
+/* Copies up to LANES bytes until an LF: how many there are before that. There
+ * is room for LANES in any case. */
+static size_t copy_to_lf(char *to, const char *p, const char *end)
+{
+	uint64_t half[2];
+	size_t n = 0;
+	lanes v;
+
+	if (end - p < LANES) {
+		for (; p + n < end && p[n] != '\n'; n++)
+			to[n] = p[n];
+		return n;
+	}
+	memcpy(&v, p, LANES);
+	memcpy(to, &v, LANES);
+	v = (lanes)(v == '\n');
+	memcpy(half, &v, sizeof half);
+	if (half[0] != 0)
+		return first_set(half[0]);
+	return half[1] != 0 ? 8 + first_set(half[1]) : LANES;
+}
+
+/* What is put goes behind *to, where there is room for it. */
 
 static void put_cr(struct qf_smtp_data *d, char **to)
 {
@@ -25,31 +49,34 @@ static void put_cr(struct qf_smtp_data *d, char **to)
 	d->mid_line = false;
 }
 
-/* Lines of bytes without a CR, as far as they have ends: what is left. */
-static const char *put_lines(
+/* Bytes without a CR. */
+static void put_lines(
     struct qf_smtp_data *d, char **to, const char *p, const char *end)
 {
 	bool at_start = !d->mid_line, doubles = !d->plain;
 	char *at = *to;
-	const char *lf;
 
 	if (p < end) {
 		p += d->after_cr && *p == '\n';
 		d->after_cr = false;
 	}
-	while ((lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		if (*p == '.' && at_start && doubles)
+	while (p < end) {
+		size_t n;
+
+		if (at_start && doubles && *p == '.')
 			*at++ = '.';
-		memcpy(at, p, (size_t)(lf - p));
-		at += lf - p;
-		*at++ = '\r';
-		*at++ = '\n';
-		at_start = true;
-		p = lf + 1;
+		n = copy_to_lf(at, p, end);
+		at += n;
+		p += n;
+		at_start = n < LANES && p < end;
+		if (at_start) {
+			*at++ = '\r';
+			*at++ = '\n';
+			p++;
+		}
 	}
 	d->mid_line = !at_start;
 	*to = at;
-	return p;
 }
 
 /* Most messages have no CR: they are looked through for one as a whole, and
@@ -62,14 +89,13 @@ void qf_smtp_data_add(
 
 	if (in.n == 0)
 		return;
-	qf_buf_reserve(out, 2 * in.n);
+	qf_buf_reserve(out, 2 * in.n + LANES);
 	to = out->s + out->len;
 	while (p < end) {
 		const char *cr = memchr(p, '\r', (size_t)(end - p));
 		const char *stop = cr != NULL ? cr : end;
 
-		p = put_lines(d, &to, p, stop);
-		put_run(d, &to, p, stop);
+		put_lines(d, &to, p, stop);
 		if (cr != NULL)
 			put_cr(d, &to);
 		p = cr != NULL ? cr + 1 : end;
