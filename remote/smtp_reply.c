@@ -91,29 +91,36 @@ static int take_line(struct qf_smtp_reply *r, struct qf_err *e)
 	return r->complete;
 }
 
+/* What exceeds a limit; it is quoted as far as it goes, the same whatever the
+ * pieces are. */
+static int too_long(struct qf_smtp_reply *r, const char *p, size_t line_room,
+    size_t room, struct qf_err *e)
+{
+	bool is_line = line_room <= room;
+
+	qf_buf_add(&r->line, p, is_line ? line_room : room);
+	return not_a_reply(
+	    qf_buf_span(&r->line), is_line ? "line too long" : "too long", e);
+}
+
 int qf_smtp_reply_feed(
     struct qf_smtp_reply *r, struct qf_span *in, struct qf_err *e)
 {
 	while (in->n > 0) {
 		const char *lf = memchr(in->p, '\n', in->n);
 		size_t n = lf != NULL ? (size_t)(lf - in->p) : in->n;
+		size_t line_room = QF_REPLY_LINE_MAX - r->line.len;
+		size_t room = QF_REPLY_TOTAL_MAX - r->bytes;
 		int rc;
 
-		/* Most of a line that never ends is left unread. */
-		if (n > QF_REPLY_LINE_MAX - r->line.len) {
-			(void)qf_buf_add(
-			    &r->line, in->p, QF_REPLY_LINE_MAX - r->line.len);
-			return not_a_reply(
-			    qf_buf_span(&r->line), "line too long", e);
-		}
+		/* Most of what never ends is left unread. */
+		if (n > line_room || n + (lf != NULL) > room)
+			return too_long(r, in->p, line_room, room, e);
 		qf_buf_add(&r->line, in->p, n);
 		n += lf != NULL;
 		in->p += n;
 		in->n -= n;
 		r->bytes += n;
-		if (r->bytes > QF_REPLY_TOTAL_MAX)
-			return not_a_reply(
-			    qf_buf_span(&r->line), "too long", e);
 		if (lf == NULL)
 			break;
 		rc = take_line(r, e);
