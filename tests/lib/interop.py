@@ -19,6 +19,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import os
+import re
 import signal
 import sys
 import threading
@@ -76,14 +77,12 @@ WAYS = [
 ]
 
 
-@dataclasses.dataclass
 class Result:
-    sent: bool
-    text: str
-
-
-def text(said):
-    return said.decode("ascii", "backslashreplace")
+    def __init__(self, sent, said):
+        self.sent = sent
+        # The texts are for everybody to read.
+        self.readable = re.fullmatch(rb"[ -~\n]*", said) is not None
+        self.text = said.decode("ascii", "backslashreplace")
 
 
 class Client:
@@ -134,12 +133,12 @@ class Client:
             if by_module:
                 code, said = self._run([self.module], self.folder + "/options",
                                        path)
-                return Result(code == 0, text(said))
+                return Result(code == 0, said)
             code, said = self._run(
                 [self.remote, b"y.example", letter.sender, *rcpts], path)
             last = said.split(b"\0")[-2:-1]
             return Result(code == 0 and last != [] and last[0][:1] == b"K",
-                          text(said).replace("\0", "|"))
+                          said.replace(b"\0", b"|"))
         finally:
             os.unlink(path)
 
@@ -218,6 +217,8 @@ class Trial:
 
     def _judge(self, letter, tag, result, messages):
         wanted = self.wanted(letter, tag)
+        if not result.readable:
+            self.differs(letter, f"no plain text: {result.text}")
         if result.sent != (wanted is not None):
             self.differs(letter, "it should be " + (
                 "refused: " if wanted is None else "taken: ") + result.text)
