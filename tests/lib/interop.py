@@ -241,6 +241,8 @@ class Trial:
 
     def _compare(self, letter, wanted, message):
         rcpts = tuple(sorted(map(mailbox, message.rcpts)))
+        if message.login != ("login" in self.way.options):
+            self.differs(letter, f"logged in: {message.login}")
         if mailbox(message.sender) != wanted.sender:
             self.differs(letter, f"sender {message.sender!r}")
         if rcpts != wanted.rcpts:

@@ -33,6 +33,7 @@ class Kept:
     sender: bytes
     rcpts: tuple
     data: bytes  # with LF
+    login: bool = False  # by one who has logged in
 
 
 def read(path):
@@ -118,7 +119,7 @@ class Aiosmtpd(Server, peers.Listener):
             kept.append(Kept(
                 said["mail_from"].encode(),
                 tuple(rcpt.encode() for rcpt in said["rcpt_tos"]),
-                read(eml).replace(b"\r\n", b"\n")))
+                read(eml).replace(b"\r\n", b"\n"), said["authenticated"]))
             os.unlink(eml)
             os.unlink(path)
         return kept
@@ -324,7 +325,8 @@ class Exim(Enclosed):
                 found.append(fields[start:at])
         return Kept(lines[2].strip(b"<>"), tuple(lines[count + 1:]),
                     without_trace(b"".join(found) + b"\n" +
-                                  body.partition(b"\n")[2]))
+                                  body.partition(b"\n")[2]),
+                    b"-host_auth plain" in lines)
 
     def took_by_bdat(self, reply):
         return " byte chunk" in reply

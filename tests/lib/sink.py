@@ -11,7 +11,7 @@ and a newline on standard output. Message K (from 1) becomes, in DIRECTORY:
   K.eml   the bytes after DATA, dots undone, line ends as they came (CR LF)
   K.json  "mail_from" (empty: the null sender), "rcpt_tos" (list),
           "mail_options", "rcpt_options", "helo", "esmtp" (bool), "peer",
-          "size", "tls" and "authenticated" (bool)
+          "size", "authenticated" (bool)
 
 K.json is renamed into place last: once it is there, both are complete. The
 server's reply to the final dot is `250 2.0.0 kept as K`.
@@ -55,8 +55,7 @@ class Keeper:
                 "esmtp": session.extended_smtp,
                 "peer": session.peer[0],
                 "size": len(content),
-                "tls": session.ssl is not None,
-                "authenticated": session.authenticated,
+                "authenticated": bool(session.authenticated),
             }, out, indent=1)
             out.write("\n")
         os.rename(base + ".tmp", base + ".json")
