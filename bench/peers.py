@@ -1,7 +1,8 @@
 """Other mail systems' queues, to measure ours beside them.
 
 They come from an installed Debian package, or from one that is downloaded and
-unpacked, not installed, into a cache folder. Nothing of the host changes:
+unpacked, not installed, into a cache folder, with the libraries that it needs
+and this host has not. Nothing of the host changes:
 configuration, queue and processes are the caller's, on loopback only, under
 accounts that each Debian has.
 
@@ -25,6 +26,7 @@ import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 
@@ -36,6 +38,10 @@ SENDER, RECIPIENT = "sender@bench.example", "rcpt@else.example"
 
 class Missing(Exception):
     """Why a peer can not be had here."""
+
+
+class NotUp(Missing):
+    """It is there and does not start; maybe another one took its port."""
 
 
 @dataclasses.dataclass
@@ -91,8 +97,34 @@ class Packages:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _unpack(self, package, folder):
+        """With the libraries that it needs and this host has not."""
+        wanted, seen = [package], set()
+        while wanted:
+            name = wanted.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            deb = self._download(name, folder)
+            if run(["dpkg", "-x", deb, "files"], cwd=folder).returncode:
+                raise Missing(f"{name} can not be unpacked")
+            os.unlink(f"{folder}/{deb}")
+            wanted += self._libraries(name)
+
     @staticmethod
-    def _unpack(package, folder):
+    def _libraries(package):
+        """Those of its dependencies that are not installed; what is installed
+        has all of its own."""
+        said = run(["apt-cache", "depends", package]).stdout.decode()
+        found = [line.split()[1] for line in said.splitlines()
+                 if line.strip().startswith(("Depends: lib",
+                                             "PreDepends: lib"))]
+        return [name for name in found if
+                run(["dpkg-query", "-W", "-f", "${db:Status-Status}",
+                     name]).stdout != b"installed"]
+
+    @staticmethod
+    def _download(package, folder):
         try:
             # A folder below /root or /tmp is nothing for apt's own user.
             said = run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root",
@@ -105,8 +137,13 @@ class Packages:
             why = said.decode(errors="replace").strip().splitlines()
             raise Missing(f"{package} is not installed and can not be "
                           f"downloaded: {why[-1] if why else 'no reason'}")
-        if run(["dpkg", "-x", files[0], "files"], cwd=folder).returncode:
-            raise Missing(f"{package} can not be unpacked")
+        return files[0]
+
+
+def library_folders(root):
+    """Of the libraries that were unpacked along."""
+    return [path for pattern in ("/usr/lib/*-linux-*", "/lib/*-linux-*")
+            for path in glob.glob(root + pattern) if root]
 
 
 def need_libraries(program, environment):
@@ -159,6 +196,67 @@ class Peer:
 
     def stop(self):
         """Nothing of it runs afterwards."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Listener(Peer):
+    """One that takes mail by SMTP: a group of processes that ends with the one
+    that started it."""
+
+    def __init__(self, packages, scratch):
+        super().__init__(packages, scratch)
+        self.port = free_port()
+        self._leader = None
+
+    def _launch(self, argv, environment):
+        """Starts it, and waits until it listens; argv stays in front."""
+        if shutil.which("setpriv") is None:
+            raise Missing(f"there is no setpriv to end {self.name} with")
+        with open(self.scratch + "/said", "wb") as said:
+            self._leader = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *argv],
+                env=environment, stdin=subprocess.DEVNULL,
+                stdout=said, stderr=said, start_new_session=True)
+        self._await_greeting()
+
+    def _await_greeting(self):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self._leader.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port),
+                                              PATIENCE) as s:
+                    if s.recv(4) == b"220 ":
+                        return
+            except ConnectionRefusedError:
+                pass
+            time.sleep(0.05)
+        self.stop()
+        with open(self.scratch + "/said", encoding="utf-8",
+                  errors="replace") as said:
+            why = said.read()[-500:].strip()
+        raise NotUp(f"{self.name} does not start: "
+                    f"{why or 'the log of the system may say why'}")
+
+    def pids(self):
+        """The processes of its group."""
+        return [int(word) for word in run(
+            ["pgrep", "-g", str(self._leader.pid)]).stdout.split()]
+
+    def stop(self):
+        if self._leader is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._leader.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._leader.wait(PATIENCE)
+                break
+        self._leader = None
 
 
 class Nullmailer(Peer):
@@ -228,7 +326,8 @@ class Postfix(Peer):
         self.environment = {"PATH": "/usr/bin:/bin",
                             "MAIL_CONFIG": self.scratch}
         if self.root:
-            self.environment["LD_LIBRARY_PATH"] = self.root + self.LIBRARIES
+            self.environment["LD_LIBRARY_PATH"] = ":".join(
+                [self.root + self.LIBRARIES, *library_folders(self.root)])
         need_libraries(self.program("postdrop"), self.environment)
         need_libraries(self.root + self.DAEMONS + "/smtpd", self.environment)
         for folder in (self.folder, self.scratch, self.root):
@@ -286,11 +385,15 @@ class Postfix(Peer):
             "mynetworks = 127.0.0.0/8",
             # No name server is asked.
             "smtpd_peername_lookup = no",
-            "smtpd_tls_security_level = none",
             # Nothing is sent: it is queued durably, and stays.
             "smtpd_client_restrictions = check_client_access static:HOLD",
+            *self._settings(),
         ])
         self._write("master.cf", self._services())
+
+    def _settings(self):
+        """What else stands in main.cf."""
+        return ["smtpd_tls_security_level = none"]
 
     def _services(self):
         """What runs, besides sendmail."""
@@ -303,6 +406,49 @@ class Postfix(Peer):
         return [path for folder in ("maildrop", "incoming", "active",
                                     "deferred", "hold")
                 for path in names(f"{self.folder}/{folder}")]
+
+
+def records_of(data):
+    """Of a Postfix queue file: the type and the bytes of each."""
+    at = 0
+    while at < len(data):
+        kind, size, shift = data[at:at + 1], 0, 0
+        at += 1
+        while at < len(data):
+            byte = data[at]
+            at += 1
+            size |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        value = data[at:at + size]
+        at += size
+        if kind == b"p" and value.strip() not in (b"", b"0"):
+            at = int(value)  # goes on there
+            continue
+        yield kind, value
+        if kind == b"E":
+            return
+
+
+def postfix_message(path):
+    """Sender, recipients and content of a queue file; None when it is not
+    written to its end."""
+    if not os.stat(path).st_mode & stat.S_IXUSR:
+        return None
+    with open(path, "rb") as f:
+        content = f.read()
+    sender, rcpts, lines, ended = b"", {}, [], False
+    for kind, value in records_of(content):
+        if kind == b"S":
+            sender = value
+        elif kind == b"R":
+            rcpts[value] = True
+        elif kind in (b"N", b"L"):
+            lines.append(value + (b"\n" if kind == b"N" else b""))
+        ended = kind == b"E"
+    data = b"".join(lines) if ended else b"a queue file without an end"
+    return sender, tuple(rcpts), data
 
 
 class PostfixSendmail(Postfix):
@@ -332,21 +478,10 @@ class PostfixSendmail(Postfix):
             self._trigger = -1
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class PostfixSmtpd(Postfix):
+class PostfixSmtpd(Listener, Postfix):
     """smtpd and cleanup put what comes by SMTP into hold."""
 
     name = "postfix smtpd"
-
-    def __init__(self, packages, scratch):
-        super().__init__(packages, scratch)
-        self.port = free_port()
-        self._master = None
 
     def _services(self):
         return [
@@ -361,32 +496,9 @@ class PostfixSmtpd(Postfix):
     def _start(self):
         if os.geteuid() != 0:
             raise Missing("Postfix's master runs as root only")
-        if shutil.which("setpriv") is None:
-            raise Missing("there is no setpriv to end Postfix with")
-        # It ends with this process, and after a time in any case.
-        self._master = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM",
-             self.root + self.DAEMONS + "/master", "-d",
-             "-e", str(HOURS * 3600)],
-            env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True)
-        self._await_greeting()
+        self._launch([self.root + self.DAEMONS + "/master", "-d",
+                      "-e", str(HOURS * 3600)], self.environment)
         self.command = Command(self.source(1, 1, 4096), self.environment, "")
-
-    def _await_greeting(self):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self._master.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port),
-                                              PATIENCE) as s:
-                    if s.recv(4) == b"220 ":
-                        return
-            except ConnectionRefusedError:
-                pass
-            time.sleep(0.05)
-        self.stop()
-        raise Missing("Postfix's master does not start; see the system's log")
 
     def source(self, callers, messages, size):
         """The command that sends so many messages, each by a connection. It
@@ -394,22 +506,6 @@ class PostfixSmtpd(Postfix):
         return [self.program("smtp-source"), "-M", "bench.example",
                 "-s", str(callers), "-m", str(messages), "-l", str(size),
                 "-f", SENDER, "-t", RECIPIENT, f"127.0.0.1:{self.port}"]
-
-    def pids(self):
-        """The processes of its group."""
-        return [int(word) for word in run(
-            ["pgrep", "-g", str(self._master.pid)]).stdout.split()]
-
-    def stop(self):
-        if self._master is None:
-            return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._master.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._master.wait(PATIENCE)
-                break
-        self._master = None
 
 
 def all_peers(packages, scratch):

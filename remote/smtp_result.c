@@ -26,6 +26,14 @@ enum qf_smtp_step qf_smtp_step_now(struct qf_smtp *s)
 					       : QF_SMTP_MAIL;
 }
 
+/* Letters that are not ASCII are for SMTPUTF8 only, not for texts. */
+static void add_command(struct qf_buf *out, const char *name, const char *addr)
+{
+	qf_buf_addf(out, "%s:<", name);
+	qf_smtp_add_printable(out, qf_span(addr));
+	qf_buf_addc(out, '>');
+}
+
 static void add_step(const struct qf_smtp *s, enum qf_smtp_step step,
     size_t rcpt, struct qf_buf *out)
 {
@@ -48,9 +56,9 @@ static void add_step(const struct qf_smtp *s, enum qf_smtp_step step,
 	else if (step == QF_SMTP_AUTH && s->mechanism != NULL)
 		qf_buf_addf(out, "AUTH %s", s->mechanism);
 	else if (step == QF_SMTP_MAIL && s->mail != NULL)
-		qf_buf_addf(out, "MAIL FROM:<%s>", s->mail->sender);
+		add_command(out, "MAIL FROM", s->mail->sender);
 	else if (step == QF_SMTP_RCPT && s->mail != NULL)
-		qf_buf_addf(out, "RCPT TO:<%s>", s->mail->rcpt->v[rcpt]);
+		add_command(out, "RCPT TO", s->mail->rcpt->v[rcpt]);
 	else
 		qf_buf_adds(out, names[step]);
 }

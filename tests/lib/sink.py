@@ -2,21 +2,22 @@
 """An SMTP server (aiosmtpd) that keeps every message exactly as it came.
 
 usage: sink.py [--messages N] [--timeout SECONDS] [--bind ADDRESS]
-               [--no-smtputf8] [--size BYTES] [--cert FILE --key FILE]
-               DIRECTORY
+               [--port PORT] [--no-smtputf8] [--size BYTES] [--line BYTES]
+               [--cert PEM --key PEM [--user NAME --password WORD]] DIRECTORY
 
-Listens on an ephemeral loopback port and prints the port number and a
-newline on standard output. Message K (from 1) becomes, in DIRECTORY:
+Listens on a loopback port, an ephemeral one by default, and prints its number
+and a newline on standard output. Message K (from 1) becomes, in DIRECTORY:
 
   K.eml   the bytes after DATA, dots undone, line ends as they came (CR LF)
   K.json  "mail_from" (empty: the null sender), "rcpt_tos" (list),
           "mail_options", "rcpt_options", "helo", "esmtp" (bool), "peer",
-          "size"
+          "size", "authenticated" (bool)
 
 K.json is renamed into place last: once it is there, both are complete. The
 server's reply to the final dot is `250 2.0.0 kept as K`.
 
-With a certificate STARTTLS is offered.
+Lines may have 1001 bytes, or as many as --line says. With --cert it offers
+STARTTLS, and after that a login, if there is a user.
 
 Exits 0 after N messages and the end of their sessions (default: no limit),
 or on SIGTERM or SIGINT; exits 2 after --timeout seconds (default 300).
@@ -30,7 +31,7 @@ import signal
 import ssl
 import sys
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Keeper:
@@ -54,6 +55,7 @@ class Keeper:
                 "esmtp": session.extended_smtp,
                 "peer": session.peer[0],
                 "size": len(content),
+                "authenticated": bool(session.authenticated),
             }, out, indent=1)
             out.write("\n")
         os.rename(base + ".tmp", base + ".json")
@@ -73,22 +75,41 @@ class Server(SMTP):
             self.done.set()
 
 
+def tls_context(options):
+    if options.cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.cert, options.key)
+    return context
+
+
+def authenticator(options):
+    """A function that knows one login; aiosmtpd calls it with five arguments,
+    the last two of which are the mechanism and what the client said."""
+    def check(*arguments):
+        said = arguments[-1]
+        return AuthResult(success=(said.login, said.password) == (
+            options.user.encode(), options.password.encode()))
+    return check
+
+
 async def run(options):
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
     handler = Keeper(options.directory)
-    tls = None
-    if options.cert:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(options.cert, options.key)
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, done.set)
+    login = {} if options.user is None else {
+        "authenticator": authenticator(options)}
+    context = tls_context(options)
+    Server.line_length_limit = options.line
     listener = await loop.create_server(
         lambda: Server(done, options.messages, handler,
                        enable_SMTPUTF8=not options.no_smtputf8,
-                       data_size_limit=options.size, tls_context=tls,
-                       hostname="sink.example", ident="sink", loop=loop),
-        options.bind, 0)
+                       data_size_limit=options.size, tls_context=context,
+                       hostname="sink.example", ident="sink", loop=loop,
+                       **login),
+        options.bind, options.port)
     print(listener.sockets[0].getsockname()[1], flush=True)
     try:
         await asyncio.wait_for(done.wait(), options.timeout)
@@ -105,10 +126,14 @@ def main():
     arguments.add_argument("--messages", type=int, default=0)
     arguments.add_argument("--timeout", type=float, default=300)
     arguments.add_argument("--bind", default="127.0.0.1")
+    arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("--no-smtputf8", action="store_true")
     arguments.add_argument("--size", type=int, default=64 << 20)
+    arguments.add_argument("--line", type=int, default=1001)
     arguments.add_argument("--cert")
     arguments.add_argument("--key")
+    arguments.add_argument("--user")
+    arguments.add_argument("--password")
     arguments.add_argument("directory")
     options = arguments.parse_args()
     if not os.path.isdir(options.directory):

@@ -3,7 +3,6 @@ reads back what they have."""
 
 import os
 import socket
-import stat
 
 import load
 import mail
@@ -98,46 +97,10 @@ class Nullmailer(Peer):
         return self.records.take()
 
 
-def records_of(data):
-    """Of a Postfix queue file: the type and the bytes of each."""
-    at = 0
-    while at < len(data):
-        kind, size, shift = data[at:at + 1], 0, 0
-        at += 1
-        while at < len(data):
-            byte = data[at]
-            at += 1
-            size |= (byte & 0x7f) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        value = data[at:at + size]
-        at += size
-        if kind == b"p" and value.strip() not in (b"", b"0"):
-            at = int(value)  # goes on there
-            continue
-        yield kind, value
-        if kind == b"E":
-            return
-
-
 class Postfix(Peer):
     def read(self, path):
-        if not os.stat(path).st_mode & stat.S_IXUSR:
-            return []  # not written to its end
-        with open(path, "rb") as f:
-            content = f.read()
-        sender, rcpts, lines, ended = b"", {}, [], False
-        for kind, value in records_of(content):
-            if kind == b"S":
-                sender = value
-            elif kind == b"R":
-                rcpts[value] = True
-            elif kind in (b"N", b"L"):
-                lines.append(value + (b"\n" if kind == b"N" else b""))
-            ended = kind == b"E"
-        data = b"".join(lines) if ended else b"a queue file without an end"
-        return [mail.Copy(sender, tuple(rcpts), data)]
+        found = others.postfix_message(path)
+        return [] if found is None else [mail.Copy(*found)]
 
 
 class PostfixSendmail(Postfix):
