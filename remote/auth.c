@@ -460,14 +460,25 @@ const char *qf_auth_said(const struct qf_auth *a)
 	return a->said.len > 0 ? a->said.s : NULL;
 }
 
+/* As it is, and as a text shows it. */
+static void hide_word(struct qf_buf *text, const char *word)
+{
+	struct qf_buf shown = QF_BUF_INIT;
+
+	if (word == NULL)
+		return;
+	qf_secret_hide(text, qf_span(word));
+	qf_smtp_add_printable(&shown, qf_span(word));
+	qf_secret_hide(text, qf_buf_span(&shown));
+	qf_secret_wipe(&shown);
+}
+
 void qf_auth_hide(const struct qf_auth *a, struct qf_buf *text)
 {
 	struct qf_span rest = qf_buf_span(&a->shown), line;
 
 	while (qf_span_cut(&rest, '\n', &line))
 		qf_secret_hide(text, line);
-	if (a->spec.pass != NULL)
-		qf_secret_hide(text, qf_span(a->spec.pass));
-	if (a->spec.token != NULL)
-		qf_secret_hide(text, qf_span(a->spec.token));
+	hide_word(text, a->spec.pass);
+	hide_word(text, a->spec.token);
 }

@@ -157,6 +157,7 @@ static int find_hosts(struct run *r)
 	struct qf_mx_spec spec = {.host = set->route.options.host,
 	    .relay = set->route.is_relay,
 	    .own = &r->own,
+	    .own_name = set->control.me,
 	    .deadline = qf_deadline_in(set->control.timeoutremote * 1000)};
 	enum qf_mx_fault fault;
 	struct qf_err e;

@@ -32,6 +32,9 @@ bool qf_report_recipient(
 		return false;
 	if (said->outcome == QF_SMTP_SENT)
 		qf_report_add(out, QF_REPORT_ACCEPTED, "%s", "");
+	else if (said->code == 0)
+		qf_report_add(out, QF_REPORT_REFUSED,
+		    "%s can not reach recipient: %s", ip, said->reply);
 	else
 		qf_report_add(out,
 		    said->outcome == QF_SMTP_REFUSED ? QF_REPORT_REFUSED

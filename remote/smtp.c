@@ -62,6 +62,17 @@ static bool end_is_sent(const struct qf_smtp *s)
 	return c->step == QF_SMTP_END && qf_smtp_has_left(s, c);
 }
 
+/* Does the outcome say that the message was not taken? */
+static bool is_answer_to_end(struct qf_smtp *s, enum qf_smtp_outcome outcome)
+{
+	const struct qf_smtp_command *c = qf_smtp_next_command(s);
+
+	if (outcome != QF_SMTP_REFUSED && outcome != QF_SMTP_DEFERRED)
+		return false;
+	/* One to a recipient says nothing about others that were accepted. */
+	return c == NULL || c->step == QF_SMTP_END || s->rcpt_taken == 0;
+}
+
 static int64_t step_timeout(struct qf_smtp *s)
 {
 	const struct qf_smtp_timeouts *t = s->setup->timeouts;
@@ -177,6 +188,9 @@ const struct qf_smtp_ehlo *qf_smtp_offers(const struct qf_smtp *s)
 
 static void drop_output(struct qf_smtp *s)
 {
+	/* A line of AUTH is not left behind where the buffer grows. */
+	if (s->mechanism != NULL && s->phase == QF_SMTP_OPENING)
+		explicit_bzero(s->out.s, s->out.len);
 	qf_buf_reset(&s->out);
 	s->out_at = 0;
 }
@@ -207,8 +221,8 @@ void qf_smtp_give_up(
 
 	if (!qf_smtp_is_leaving(s) && r->outcome == QF_SMTP_PENDING) {
 		r->stale = is_stale(s);
-		r->maybe_taken = end_is_sent(s) && outcome != QF_SMTP_REFUSED &&
-				 outcome != QF_SMTP_DEFERRED;
+		r->maybe_taken =
+		    end_is_sent(s) && !is_answer_to_end(s, outcome);
 		qf_smtp_settle(s, outcome, qf_smtp_step_now(s), code, what);
 		if (r->maybe_taken)
 			qf_buf_adds(&r->text,

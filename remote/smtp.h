@@ -66,6 +66,9 @@ struct qf_smtp_setup {
 	bool lmtp;
 	bool once; /* QUIT as soon as the first result stands */
 	enum qf_smtp_tls tls;
+	/* TLS has failed before, so it is not used: a server that asks for it
+	 * (530) is one to come back to. */
+	bool tls_failed;
 	struct qf_auth *auth; /* NULL: no authentication */
 	/* Extensions that are not to be used, whatever the server offers. */
 	bool no_pipelining, no_chunking;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/mail/addr.h"
 
 enum {
 	READ_CHUNK = QF_SMTP_CHUNK, /* bytes of the message read at once */
@@ -25,24 +26,62 @@ static bool uses_bdat(const struct qf_smtp *s)
 	return s->offers.chunking && !s->setup->no_chunking;
 }
 
-/* Can this server carry the message at all? */
-static bool fits(struct qf_smtp *s)
+/* Recipients that only SMTPUTF8 could reach have their reply at once, where
+ * others can do without: are there such? */
+static bool leave_out_utf8(struct qf_smtp *s)
+{
+	const struct qf_smtp_mail *m = s->mail;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->rcpt->n; i++)
+		n += !qf_addr_is_ascii(qf_span(m->rcpt->v[i]));
+	if (m->together || n == 0 || n == m->rcpt->n ||
+	    !qf_addr_is_ascii(qf_span(m->sender)))
+		return false;
+	for (size_t i = 0; i < m->rcpt->n; i++) {
+		struct qf_smtp_said *said = &s->result.rcpt[i];
+
+		if (qf_addr_is_ascii(qf_span(m->rcpt->v[i])))
+			continue;
+		said->outcome = QF_SMTP_REFUSED;
+		said->reply = qf_strdup("the address needs SMTPUTF8, which the "
+					"server does not offer (#5.6.7)\n");
+		s->rcpt_answered++;
+	}
+	return true;
+}
+
+/* What keeps this server from carrying the message, or nothing. */
+static void find_obstacle(struct qf_smtp *s, struct qf_buf *what)
 {
 	const struct qf_smtp_ehlo *o = &s->offers;
 	const struct qf_smtp_mail *m = s->mail;
-	struct qf_buf what = QF_BUF_INIT;
 
-	if (m->utf8 && !o->smtputf8)
-		qf_buf_adds(&what,
+	if (s->with_utf8 && !o->smtputf8 && leave_out_utf8(s))
+		s->with_utf8 = false;
+	if (s->with_utf8 && !o->smtputf8) {
+		qf_buf_adds(what,
 		    "the message needs SMTPUTF8, which the server does not "
 		    "offer");
-	else if (o->size_max > 0 && m->size > o->size_max)
-		qf_buf_addf(&what,
+	} else if (o->size_max > 0 && m->size > o->size_max) {
+		s->result.too_big = true;
+		qf_buf_addf(what,
 		    "the message has %llu bytes; the server takes at most %llu",
 		    (unsigned long long)m->size, o->size_max);
-	s->result.too_big = what.len > 0 && (!m->utf8 || o->smtputf8);
+	}
+}
+
+/* Can this server carry the message at all? One whose offers could not be seen
+ * may do so later. */
+static bool fits(struct qf_smtp *s)
+{
+	struct qf_buf what = QF_BUF_INIT;
+
+	find_obstacle(s, &what);
 	if (what.len > 0)
-		qf_smtp_settle(s, QF_SMTP_UNFIT, QF_SMTP_MAIL, 0, what.s);
+		qf_smtp_settle(s,
+		    s->ehlo_failed ? QF_SMTP_DEFERRED : QF_SMTP_UNFIT,
+		    QF_SMTP_MAIL, 0, what.s);
 	qf_buf_free(&what);
 	return !is_settled(s);
 }
@@ -144,7 +183,7 @@ static void write_mail(struct qf_smtp *s)
 		qf_buf_addf(&s->out, " SIZE=%llu", (unsigned long long)m->size);
 	if (o->eightbitmime && m->eightbit)
 		qf_buf_adds(&s->out, " BODY=8BITMIME");
-	if (m->utf8)
+	if (s->with_utf8)
 		qf_buf_adds(&s->out, " SMTPUTF8");
 	if (o->dsn && m->ret != NULL)
 		qf_buf_addf(&s->out, " RET=%s", m->ret);
@@ -160,6 +199,8 @@ static void write_rcpt(struct qf_smtp *s)
 	const struct qf_smtp_mail *m = s->mail;
 	size_t i = s->rcpt_written++;
 
+	if (s->result.rcpt[i].outcome != QF_SMTP_PENDING)
+		return; /* it was left out */
 	qf_buf_addf(&s->out, "RCPT TO:<%s>", m->rcpt->v[i]);
 	if (s->offers.dsn && m->notify != NULL) {
 		if (m->notify[i].notify != NULL)
@@ -223,6 +264,7 @@ void qf_smtp_carry(struct qf_smtp *s)
 	s->heard = false;
 	s->mail_written = s->data_written = false;
 	s->rcpt_written = s->rcpt_answered = s->rcpt_taken = 0;
+	s->with_utf8 = s->mail->utf8;
 	s->data = (struct qf_smtp_data){.plain = uses_bdat(s)};
 	s->phase = QF_SMTP_ENVELOPE;
 	qf_smtp_result_reset(&s->result, s->mail->rcpt->n);
@@ -242,17 +284,15 @@ static void abandon(struct qf_smtp *s)
 /* A 4xx or 5xx reply that decides about the whole message. */
 static void refused(struct qf_smtp *s, enum qf_smtp_step step)
 {
-	int class = s->reply.code / 100;
-
 	qf_smtp_settle_reply(
-	    s, class == 5 ? QF_SMTP_REFUSED : QF_SMTP_DEFERRED, step);
+	    s, qf_smtp_is_final(s) ? QF_SMTP_REFUSED : QF_SMTP_DEFERRED, step);
 	abandon(s);
 }
 
 static void rcpt_answered(struct qf_smtp *s, size_t rcpt)
 {
 	const struct qf_smtp_result *r = &s->result;
-	bool hard = s->reply.code / 100 == 5;
+	bool hard = qf_smtp_is_final(s);
 	bool all;
 
 	s->rcpt_taken += s->reply.code / 100 == 2;

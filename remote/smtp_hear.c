@@ -13,6 +13,14 @@ void qf_smtp_confused(struct qf_smtp *s, const char *why)
 	qf_buf_free(&what);
 }
 
+bool qf_smtp_is_final(const struct qf_smtp *s)
+{
+	/* RFC 3207: it wants TLS, which has just failed. */
+	if (s->reply.code == 530 && (s->setup->tls_failed || s->tls_refused))
+		return false;
+	return s->reply.code / 100 == 5;
+}
+
 static void give_up_by_reply(struct qf_smtp *s, enum qf_smtp_outcome outcome)
 {
 	struct qf_buf what = QF_BUF_INIT;
@@ -75,11 +83,17 @@ static void take_due(struct qf_smtp *s)
 	s->answered = NULL;
 }
 
+/* Of a challenge the mechanism needs every byte. */
+static bool is_challenge(const struct qf_smtp *s)
+{
+	return s->reply.code == 334 && !s->reply_is_early &&
+	       s->command[s->replies % QF_SMTP_WINDOW].step == QF_SMTP_AUTH;
+}
+
 static void take_reply(struct qf_smtp *s, int64_t now)
 {
-	/* Servers have been seen to repeat what they were sent. Of a challenge
-	 * the mechanism needs every byte. */
-	if (s->mechanism != NULL && s->reply.code != 334)
+	/* Servers have been seen to repeat what they were sent. */
+	if (s->mechanism != NULL && !is_challenge(s))
 		qf_auth_hide(s->setup->auth, &s->reply.text);
 	if (s->reply_is_early)
 		take_early(s);

@@ -45,6 +45,8 @@ struct qf_smtp {
 	bool secure;      /* under TLS */
 	bool tls_refused; /* ... and the session goes on without */
 	bool auth_done;
+	bool ehlo_failed; /* refused, though perhaps it is known: HELO went out
+			   */
 	const char *mechanism; /* of AUTH */
 	struct qf_buf auth;    /* why it was cancelled; empty: it was not */
 	size_t mails;          /* that this session was given */
@@ -67,6 +69,7 @@ struct qf_smtp {
 
 	/* Of the message: */
 	bool mail_written, data_written;
+	bool with_utf8; /* SMTPUTF8 goes with MAIL */
 	size_t rcpt_written, rcpt_answered;
 	size_t rcpt_taken; /* by the server, whatever the result says */
 	struct qf_smtp_data data;
@@ -103,6 +106,9 @@ void qf_smtp_move_on(struct qf_smtp *s);
 
 /* A reply out of place: `why: what it says`. */
 void qf_smtp_confused(struct qf_smtp *s, const char *why);
+
+/* Is the reply a refusal for good? */
+bool qf_smtp_is_final(const struct qf_smtp *s);
 
 /* smtp_open.c */
 void qf_smtp_open_answered(struct qf_smtp *s, enum qf_smtp_step step);

@@ -75,7 +75,7 @@ struct qf_smtp_said {
 	 * for each, also where the result is another. */
 	bool delivered;
 	enum qf_smtp_outcome outcome; /* PENDING, SENT, DEFERRED, REFUSED */
-	int code;
+	int code;    /* 0: nobody was asked, as it needs SMTPUTF8 */
 	char *reply; /* as in struct qf_smtp_result; NULL when accepted */
 };
 

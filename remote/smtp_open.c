@@ -139,6 +139,12 @@ static bool helo_will_do(const struct qf_smtp *s)
 	       (s->secure || s->setup->tls != QF_SMTP_TLS_MUST);
 }
 
+static void use_helo(struct qf_smtp *s)
+{
+	s->ehlo_failed = s->reply.code != 500 && s->reply.code != 502;
+	qf_smtp_write_hello(s, QF_SMTP_HELO);
+}
+
 static void accepted(struct qf_smtp *s, enum qf_smtp_step step)
 {
 	if (step == QF_SMTP_GREETING) {
@@ -163,7 +169,7 @@ void qf_smtp_open_answered(struct qf_smtp *s, enum qf_smtp_step step)
 	else if (class == 2)
 		accepted(s, step);
 	else if (class == 5 && step == QF_SMTP_EHLO && helo_will_do(s))
-		qf_smtp_write_hello(s, QF_SMTP_HELO);
+		use_helo(s);
 	else
 		qf_smtp_conclude(s, QF_SMTP_DEFERRED, step, NULL);
 }

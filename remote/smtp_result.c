@@ -112,9 +112,9 @@ void qf_smtp_said(struct qf_smtp *s, size_t rcpt)
 	int class = s->reply.code / 100;
 
 	said->code = s->reply.code;
-	said->outcome = class == 2   ? QF_SMTP_SENT
-			: class == 5 ? QF_SMTP_REFUSED
-				     : QF_SMTP_DEFERRED;
+	said->outcome = class == 2            ? QF_SMTP_SENT
+			: qf_smtp_is_final(s) ? QF_SMTP_REFUSED
+					      : QF_SMTP_DEFERRED;
 	if (class == 2) {
 		s->result.accepted += !was_accepted;
 		return;

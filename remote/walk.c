@@ -30,6 +30,11 @@ struct attempt {
 	bool no_tls; /* it has failed before */
 };
 
+static bool is_late(const struct qf_walk_spec *spec)
+{
+	return qf_deadline_poll(spec->deadline) == 0;
+}
+
 /* What is known to be dead is left out: false when something is. */
 static bool find_addresses(struct host *h)
 {
@@ -60,13 +65,16 @@ static void on_dialled(
 {
 	struct host *h = arg;
 
-	/* What goes wrong here says nothing about the host. */
-	if (fault != QF_DIAL_BIND && fault != QF_DIAL_SOCKET)
+	/* What goes wrong here says nothing about the host, nor does it when
+	 * it had less than its time. */
+	if (fault != QF_DIAL_BIND && fault != QF_DIAL_SOCKET &&
+	    !(fault == QF_DIAL_TIMEOUT && is_late(h->spec)))
 		qf_tcpto_note(h->spec->tcpto, ip, fault == QF_DIAL_TIMEOUT,
 		    qf_clock_wall());
 	drop_address(h, ip);
 }
 
+/* After TLS has failed at one server only that one is meant. */
 static bool dial(struct attempt *a)
 {
 	struct host *h = a->host;
@@ -79,7 +87,7 @@ static bool dial(struct attempt *a)
 	struct qf_ip addr[ADDRS];
 	enum qf_dial_fault fault;
 	struct qf_err e;
-	size_t n = h->n;
+	size_t left = h->n, n = a->no_tls ? 1 : left;
 
 	memcpy(addr, h->addr, n * sizeof *addr);
 	if (qf_dial_addrs(&a->stream, &a->peer, &fault, &spec, addr, n,
@@ -90,8 +98,10 @@ static bool dial(struct attempt *a)
 	a->walk->no_socket |= fault == QF_DIAL_SOCKET;
 	qf_log(QF_LOG_INFO, "no connection", QF_KS("text", e.text));
 	/* Those that were not even tried will not be. */
-	if (h->n == n)
-		h->n = 0;
+	if (h->n == left) {
+		for (size_t i = 0; i < n; i++)
+			drop_address(h, &addr[i]);
+	}
 	return false;
 }
 
@@ -148,31 +158,32 @@ static void log_end(const struct attempt *a, const struct qf_smtp_result *r)
 static void talk(struct attempt *a, enum qf_smtp_tls tls)
 {
 	const struct qf_walk_spec *spec = a->host->spec;
-	struct qf_smtp_timeouts timeouts = *spec->timeouts;
-	struct qf_smtp_setup setup = {.helo = spec->helo,
-	    .once = true,
-	    .tls = tls,
-	    .auth = spec->auth,
-	    .no_pipelining = spec->options->no_pipelining,
-	    .no_chunking = spec->options->no_chunking,
-	    .timeouts = &timeouts};
-	struct qf_smtp_mail mail = *spec->mail;
-	struct qf_body body = *spec->body;
 	struct qf_walk *w = a->walk;
 	struct qf_err e;
 
-	if (spec->deadline != QF_NEVER)
-		timeouts.total = spec->deadline - qf_clock_mono();
-	mail.source = qf_body_read;
-	mail.source_ctx = &body;
-	w->tls = (struct qf_tls_info){0};
 	qf_smtp_free(&w->session);
-	w->session = qf_smtp_new(&setup, qf_clock_mono());
+	w->tls = (struct qf_tls_info){0};
+	w->timeouts = *spec->timeouts;
+	if (spec->deadline != QF_NEVER)
+		w->timeouts.total = spec->deadline - qf_clock_mono();
+	w->setup = (struct qf_smtp_setup){.helo = spec->helo,
+	    .once = true,
+	    .tls = tls,
+	    .tls_failed = a->no_tls,
+	    .auth = spec->auth,
+	    .no_pipelining = spec->options->no_pipelining,
+	    .no_chunking = spec->options->no_chunking,
+	    .timeouts = &w->timeouts};
+	w->body = *spec->body;
+	w->mail = *spec->mail;
+	w->mail.source = qf_body_read;
+	w->mail.source_ctx = &w->body;
+	w->session = qf_smtp_new(&w->setup, qf_clock_mono());
 	if (tls == QF_SMTP_TLS_IS_ON &&
 	    shake(a, &a->stream, qf_smtp_deadline(w->session), &e) < 0) {
 		qf_smtp_not_secured(w->session, e.text);
 	} else {
-		qf_smtp_send(w->session, &mail, qf_clock_mono());
+		qf_smtp_send(w->session, &w->mail, qf_clock_mono());
 		qf_smtp_run(w->session, &a->stream, shake, a);
 	}
 	qf_stream_close(&a->stream);
@@ -185,13 +196,28 @@ static bool says_nothing(const struct qf_smtp_result *r)
 	return r->step < QF_SMTP_MAIL;
 }
 
+/* Some servers refuse TLS by hanging up, one of 1.3 even after we have finished
+ * the handshake. */
+static bool tls_failed(const struct qf_walk *w)
+{
+	const struct qf_smtp_result *r = qf_smtp_result(w->session);
+
+	if (r->outcome == QF_SMTP_NO_TLS)
+		return true;
+	return (r->outcome == QF_SMTP_CLOSED ||
+		   r->outcome == QF_SMTP_TIMED_OUT ||
+		   r->outcome == QF_SMTP_CONFUSED) &&
+	       (r->step == QF_SMTP_STARTTLS ||
+		   (r->step == QF_SMTP_EHLO && w->tls.version[0] != '\0'));
+}
+
 /* Opportunistic TLS that fails is no reason to keep the mail: once more, in
  * clear, as a server without TLS would get it. */
 static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
 {
 	const struct qf_smtp_result *r = qf_smtp_result(a->walk->session);
 
-	if (tls != QF_SMTP_TLS_MAY || r->outcome != QF_SMTP_NO_TLS)
+	if (tls != QF_SMTP_TLS_MAY || !tls_failed(a->walk))
 		return false;
 	qf_log(QF_LOG_WARN, "TLS failed; trying without",
 	    QF_KS("peer", a->peer.text), QF_KS("text", r->text.s));
@@ -199,13 +225,7 @@ static bool tries_in_clear(struct attempt *a, enum qf_smtp_tls tls)
 	    a->host->n * sizeof *a->host->addr);
 	a->host->addr[0] = a->peer.ip;
 	a->host->n++;
-	a->no_tls = true;
 	return true;
-}
-
-static bool is_late(const struct qf_walk_spec *spec)
-{
-	return qf_deadline_poll(spec->deadline) == 0;
 }
 
 /* All of a host's addresses, until one of its servers says something about the
@@ -228,11 +248,9 @@ static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
 		qf_ip_text(w->ip, &a.peer.ip);
 		if (!says_nothing(r))
 			return true;
-		if (tries_in_clear(&a, tls))
-			continue;
-		a.no_tls = false;
 		*all_refused = *all_refused && r->step == QF_SMTP_GREETING &&
 			       r->code / 100 == 5;
+		a.no_tls = tries_in_clear(&a, tls);
 	}
 	*all_refused = *all_refused && h->n == 0;
 	return false;
@@ -243,13 +261,16 @@ static bool try_host(struct host *h, struct qf_walk *w, bool *all_refused)
 static bool find_tlsa(struct host *h)
 {
 	const struct qf_walk_spec *spec = h->spec;
+	int64_t deadline = qf_deadline_in(spec->connect_ms);
 	struct qf_err e;
 
+	if (deadline > spec->deadline)
+		deadline = spec->deadline;
 	if (spec->dns == NULL || spec->tls == NULL ||
 	    qf_smtp_options_tls(spec->options) != QF_SMTP_TLS_NEVER)
 		return true;
 	if (qf_tlsa_find(&h->tlsa, spec->dns, h->mx, spec->options->port,
-		qf_deadline_in(spec->connect_ms), &e) == 0)
+		deadline, &e) == 0)
 		return true;
 	qf_log(QF_LOG_WARN, "left out: its TLSA records can not be had",
 	    QF_KS("host", h->mx->name), QF_KS("text", e.text));
@@ -264,6 +285,10 @@ enum qf_walk_end qf_walk(struct qf_walk *w, const struct qf_walk_spec *spec)
 	for (size_t i = 0; i < spec->hosts->n && !said; i++) {
 		struct host h = {.spec = spec, .mx = &spec->hosts->v[i]};
 
+		if (is_late(spec)) {
+			all_refused = false;
+			break;
+		}
 		if (find_tlsa(&h))
 			said = try_host(&h, w, &all_refused);
 		else

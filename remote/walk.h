@@ -43,6 +43,11 @@ enum qf_walk_end {
 };
 
 struct qf_walk {
+	/* Inside: what the session borrows. */
+	struct qf_smtp_setup setup;
+	struct qf_smtp_timeouts timeouts;
+	struct qf_smtp_mail mail;
+	struct qf_body body;
 	struct qf_smtp *session; /* whose result counts, or NULL */
 	bool no_socket;          /* one could not be had */
 	char ip[QF_IP_TEXT];     /* of its server */

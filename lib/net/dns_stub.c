@@ -103,7 +103,7 @@ static void use_system(struct qf_dns_stub *stub)
 
 	if (res_ninit(&st) < 0)
 		return;
-	stub->each_ms = st.retrans * 1000;
+	stub->each_ms = st.retrans > 0 ? st.retrans * 1000 : 1000;
 	stub->rounds = st.retry > 0 ? (unsigned)st.retry : 1;
 	if (stub->servers == 0) {
 		for (int i = 0; i < st.nscount && i < QF_DNS_SERVERS; i++)

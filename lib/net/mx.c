@@ -267,8 +267,13 @@ static void find_addresses(struct search *s)
 
 /* choice */
 
-static bool is_own(const struct search *s, const struct qf_mx_host *h)
+static bool is_own(const struct search *s, size_t host)
 {
+	const struct qf_mx_host *h = &s->list->v[host];
+
+	if (s->unknown[host] && s->spec->own_name != NULL &&
+	    strcasecmp(h->name, s->spec->own_name) == 0)
+		return true;
 	for (size_t i = 0; i < h->n; i++) {
 		if (qf_ips_has(s->spec->own, &h->addr[i]))
 			return true;
@@ -283,10 +288,11 @@ static bool drop_worse_than_own(struct search *s)
 	struct qf_mx_list *l = s->list;
 	size_t n = 0;
 
-	while (n < l->n && !is_own(s, &l->v[n]))
+	while (n < l->n && !is_own(s, n))
 		n++;
 	if (n == l->n)
 		return false;
+	l->later += s->unknown[n];
 	/* They are in order. */
 	while (n > 0 && l->v[n - 1].preference == l->v[n].preference)
 		n--;

@@ -34,6 +34,9 @@ struct qf_mx_spec {
 	/* This host's addresses (qf_ips_add_own()). Exchangers that are no
 	 * better than this host are left out. NULL: none are. */
 	const struct qf_ips *own;
+	/* Its name: one of that name is this host as long as its addresses are
+	 * not known. NULL: none. */
+	const char *own_name;
 	/* What the order among equals depends on; 0: chance. */
 	uint64_t seed;
 	int64_t deadline;

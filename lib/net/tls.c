@@ -15,6 +15,10 @@
 #include "lib/base/clock.h"
 #include "lib/net/tls_internal.h"
 
+enum {
+	SECURITY_LEVEL = 2 /* of OpenSSL, where its own default is not ours */
+};
+
 static int usage(struct qf_tls_session *s, struct qf_err *e, const char *text)
 {
 	s->info.fault = QF_TLS_USAGE;
@@ -44,6 +48,17 @@ static bool require_name(struct qf_tls_session *s, const char *name)
 			  : SSL_set1_host(s->ssl, s->host) == 1;
 }
 
+/* Settings may be those for peers that nobody trusts. */
+static void no_old_tls(struct qf_tls_session *s)
+{
+	if (s->min >= QF_TLS_1_2)
+		return;
+	s->min = QF_TLS_1_2;
+	SSL_set_min_proto_version(s->ssl, TLS1_2_VERSION);
+	SSL_set_security_level(s->ssl, SECURITY_LEVEL);
+	SSL_clear_options(s->ssl, SSL_OP_LEGACY_SERVER_CONNECT);
+}
+
 static int use_records(
     struct qf_tls_session *s, const struct qf_tls_peer *p, struct qf_err *e)
 {
@@ -57,7 +72,9 @@ static int use_records(
 	used = qf_tls_dane_use(s, p);
 	if (used < 0)
 		return usage(s, e, "DANE: the name of the records is none");
-	if (used == 0) {
+	if (used > 0) {
+		no_old_tls(s);
+	} else {
 		s->mode = QF_TLS_VERIFY_NONE;
 		s->info.dane_unusable = true;
 	}
@@ -96,6 +113,7 @@ static struct qf_tls_session *attach(
 
 	s->tls = t;
 	s->mode = p->mode;
+	s->min = s->tls->min;
 	if (s->mode == QF_TLS_VERIFY && t->insecure)
 		s->mode = QF_TLS_VERIFY_NONE;
 	s->key = (struct qf_buf)QF_BUF_INIT;

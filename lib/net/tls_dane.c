@@ -12,13 +12,13 @@ enum {
 };
 
 /* Usages 0 and 1 ask for authorities that all hosts know, which SMTP has
- * not. */
-static bool add(SSL *ssl, const struct qf_tlsa *r)
+ * not. 1; 0 for what is of no use; negative when it can not be told. */
+static int add(SSL *ssl, const struct qf_tlsa *r)
 {
 	if (r->usage != USAGE_TA && r->usage != USAGE_EE)
-		return false;
+		return 0;
 	return SSL_dane_tlsa_add(
-		   ssl, r->usage, r->selector, r->matching, r->data, r->n) > 0;
+	    ssl, r->usage, r->selector, r->matching, r->data, r->n);
 }
 
 int qf_tls_dane_use(struct qf_tls_session *s, const struct qf_tls_peer *p)
@@ -33,8 +33,13 @@ int qf_tls_dane_use(struct qf_tls_session *s, const struct qf_tls_peer *p)
 	SSL_dane_set_flags(s->ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	if (p->name != NULL && !qf_tls_text_host(name, sizeof name, p->name))
 		SSL_add1_host(s->ssl, name);
-	for (size_t i = 0; i < p->ntlsa; i++)
-		used += add(s->ssl, &p->tlsa[i]);
+	for (size_t i = 0; i < p->ntlsa; i++) {
+		int rc = add(s->ssl, &p->tlsa[i]);
+
+		if (rc < 0)
+			return -1;
+		used += rc;
+	}
 	ERR_clear_error();
 	return used;
 }

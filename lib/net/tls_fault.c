@@ -109,7 +109,7 @@ static void peer_version(char *buf, size_t size, const struct qf_tls_wire *w)
 
 static int say_version(struct qf_tls_session *s, struct qf_err *e)
 {
-	const char *min = min_names[s->tls->min];
+	const char *min = min_names[s->min];
 	char version[16];
 
 	s->info.fault = QF_TLS_VERSION;

@@ -46,6 +46,7 @@ struct qf_tls_session {
 	SSL *ssl;
 	struct qf_tls *tls;
 	enum qf_tls_mode mode;
+	enum qf_tls_version min;
 	char host[256]; /* that the certificate must be for, or empty */
 	struct qf_tls_wire wire;
 	struct qf_tls_info info;

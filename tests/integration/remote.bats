@@ -399,6 +399,51 @@ TLS: TLSv1.3 "*"
 	reports "$ACCEPTED"
 	wait_for_peer
 	grep -q 'TLS failed; trying without' log
+	# ... also where it hangs up instead, which is no greeting of 5xx.
+	fake 127.0.0.2 one < <(
+		printf '%s\n' 'say 220 fake' 'expect EHLO .*' 'say 250-x' \
+			'say 250 STARTTLS' 'expect STARTTLS' 'close' \
+			connection
+		takes_it
+	)
+	remote to1.test.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	wait_for_peer
+	fake 127.0.0.2 one <<-'END'
+		say 220 fake
+		expect EHLO .*
+		say 250-x
+		say 250 STARTTLS
+		expect STARTTLS
+		close
+		connection
+		say 554 too many
+	END
+	remote to1.test.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but greeting failed.
+${SAID}554 too many
+|"
+}
+
+@test "old TLS is better than none, but proves nothing" {
+	fake 127.0.0.2 one --tls-min 1.0 --tls-max 1.1 \
+		--cert "$CERTS/good.pem" --key "$CERTS/good.key" \
+		< <(takes_it_secure)
+	remote to1.test.example s@x.example r@y.example
+	[[ $REPORT == "r|K"*"TLS: TLSv1.1 "* ]]
+	wait_for_peer
+	fake 127.0.0.2 one --tls-min 1.0 --tls-max 1.1 \
+		--cert "$CERTS/good.pem" --key "$CERTS/good.key" <<-'END'
+		say 220 fake
+		expect EHLO .*
+		say 250-x
+		say 250 STARTTLS
+		expect STARTTLS
+		say 220 go
+		tls-fails .*
+	END
+	remote dane.test.example s@x.example r@y.example
+	[[ $REPORT == "Z"*"no version in common"*"TLS 1.2"* ]]
 }
 
 @test "a route with TLS: verified, or nothing is sent" {

@@ -417,6 +417,8 @@ static void what_a_server_repeats_is_hidden(void **state)
 		"500 ***? ***!"},
 	    {{GOOGLE_SPEC}, "XOAUTH2", "535 " GOOGLE " ya29 no",
 		"535 *** ya29 no"},
+	    {{.user = "tim", .pass = "p\xc3\xa4ssword"}, "PLAIN",
+		"535 p??ssword", "535 ***"},
 	    {{.user = "a", .pass = "b", .cleartext = true}, "PLAIN", "535 a b",
 		"535 a b"},
 	};

@@ -91,6 +91,7 @@ struct found {
 };
 
 static uint64_t seed = 1;
+static const char *own_name;
 
 static void find(struct found *f, const struct entry *z, const char *host,
     const struct qf_ips *own, bool relay)
@@ -98,6 +99,7 @@ static void find(struct found *f, const struct entry *z, const char *host,
 	struct qf_mx_spec spec = {.host = host,
 	    .relay = relay,
 	    .own = own,
+	    .own_name = own_name,
 	    .seed = seed,
 	    .deadline = QF_NEVER};
 
@@ -293,6 +295,8 @@ static void no_loops(void **state)
 	    MX("late.example", "10 us.example"),
 	    MX("late.example", "15 bad.example"),
 	    MX("any.example", "10 0.0.0.0"),
+	    MX("hidden.example", "20 bad.example"),
+	    MX("hidden.example", "30 worse.example"),
 	    A("bad.example", "servfail"),
 	    A("better.example", "192.0.2.1"),
 	    A("equal.example", "192.0.2.2"),
@@ -330,6 +334,16 @@ static void no_loops(void **state)
 		}
 	}
 	seed = 1;
+	/* by its name, while the DNS does not know its addresses */
+	find(&f, z, "hidden.example", &own, false);
+	assert_found(&f, "30 worse.example 192.0.2.3 later 1");
+	own_name = "BAD.example";
+	find(&f, z, "hidden.example", &own, false);
+	assert_found(&f, "fault 3 later 1");
+	own_name = "worse.example";
+	find(&f, z, "hidden.example", &own, false);
+	assert_found(&f, "30 worse.example 192.0.2.3 later 1");
+	own_name = NULL;
 	/* a relay may be this host, and its MX records say nothing */
 	find(&f, z, "[2001:db8::77]", &own, true);
 	assert_found(&f, "0 2001:db8::77 2001:db8::77");

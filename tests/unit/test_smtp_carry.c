@@ -397,6 +397,84 @@ static void parameters(void **state)
 	}
 }
 
+/* Recipients that need SMTPUTF8 do not keep the message from others. */
+static void some_need_utf8(void **state)
+{
+	static const struct world_turn turns[] = {{FROM, "250 b\r\n"},
+	    {A, "250 c\r\n"}, {B, "250 d\r\n"}, {"DATA\r\n", "354 e\r\n"},
+	    {BODY, "250 f\r\n"}, {NULL, NULL}};
+	struct world w;
+
+	(void)state;
+	prepare(&w, "a@y \xc3\xa4@y b@y", "hi\n");
+	w.mail.utf8 = true;
+	greet(&w, "250 x\r\n");
+	world_play(&w, turns);
+	expect(&w, QF_SMTP_SENT, QF_SMTP_END, "end of message: 250 f");
+	expect_rcpts(&w, "rhr");
+	assert_int_equal(0, qf_smtp_result(w.s)->rcpt[1].code);
+	world_end(&w);
+
+	/* For all or none it does. */
+	prepare(&w, "a@y \xc3\xa4@y b@y", "hi\n");
+	w.mail.utf8 = w.mail.together = true;
+	greet(&w, "250 x\r\n");
+	assert_int_equal(QF_SMTP_UNFIT, qf_smtp_result(w.s)->outcome);
+	world_end(&w);
+}
+
+/* What a server offers that refuses EHLO today nobody knows. */
+static void offers_that_were_not_seen(void **state)
+{
+	static const char *const ehlo[] = {"500 what\r\n", "554 later\r\n"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const struct world_turn turns[] = {{"", "220 a\r\n"},
+		    {"EHLO me.example\r\n", ehlo[i]},
+		    {"HELO me.example\r\n", "250 x\r\n"}, {NULL, NULL}};
+		struct world w;
+
+		prepare(&w, "a@y", "hi\n");
+		w.mail.utf8 = true;
+		world_open(&w);
+		world_play(&w, turns);
+		assert_int_equal(i == 0 ? QF_SMTP_UNFIT : QF_SMTP_DEFERRED,
+		    qf_smtp_result(w.s)->outcome);
+		world_end(&w);
+	}
+}
+
+/* The message went along with its recipients: one was accepted before the
+ * server gave up. */
+static void gives_up_when_all_is_sent(void **state)
+{
+	static const struct {
+		const char *heard;
+		bool maybe;
+	} cases[] = {
+	    {"250 a\r\n250 b\r\n421 down\r\n", true},
+	    {"250 a\r\n450 b\r\n421 down\r\n", false},
+	    {"250 a\r\n250 b\r\n250 c\r\n421 down\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+		struct world w;
+
+		prepare(&w, "a@y b@y", "hi\n");
+		w.mail.size = 4;
+		greet(&w, "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+		world_send(&w);
+		world_hear(&w, cases[i].heard);
+		assert_int_equal(
+		    QF_SMTP_DEFERRED, qf_smtp_result(w.s)->outcome);
+		assert_int_equal(
+		    cases[i].maybe, qf_smtp_result(w.s)->maybe_taken);
+		world_end(&w);
+	}
+}
+
 /* What a server can not carry is not begun. */
 static void unfit(void **state)
 {
@@ -610,6 +688,9 @@ int main(void)
 	    cmocka_unit_test(long_chunks),
 	    cmocka_unit_test(a_piece_is_refused),
 	    cmocka_unit_test(parameters),
+	    cmocka_unit_test(some_need_utf8),
+	    cmocka_unit_test(offers_that_were_not_seen),
+	    cmocka_unit_test(gives_up_when_all_is_sent),
 	    cmocka_unit_test(unfit),
 	    cmocka_unit_test(stale_connections),
 	    cmocka_unit_test(not_stale),

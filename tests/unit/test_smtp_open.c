@@ -281,6 +281,33 @@ static void secrets_are_not_repeated(void **state)
 	qf_buf_free(&text);
 }
 
+/* A server that wants TLS, where TLS has just failed, is no refusal. */
+static void asks_for_tls_that_failed(void **state)
+{
+	static const struct world_turn turns[] = {{"", "220 a\r\n"},
+	    {HELLO, "250 x\r\n"}, {FROM, "530 STARTTLS first\r\n"},
+	    {NULL, NULL}};
+	static const struct world_turn refused[] = {{"", "220 a\r\n"},
+	    {HELLO, "250-x\r\n250 STARTTLS\r\n"},
+	    {"STARTTLS\r\n", "454 not now\r\n"},
+	    {FROM, "530 STARTTLS first\r\n"}, {NULL, NULL}};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct world w;
+
+		world_prepare(&w, "a@y", "hi\n");
+		w.setup.tls_failed = i == 1;
+		w.setup.tls = i == 2 ? QF_SMTP_TLS_MAY : QF_SMTP_TLS_NEVER;
+		world_open(&w);
+		world_play(&w, i == 2 ? refused : turns);
+		expect(&w, i == 0 ? QF_SMTP_REFUSED : QF_SMTP_DEFERRED,
+		    QF_SMTP_MAIL,
+		    "MAIL FROM:<s@x.example>: 530 STARTTLS first");
+		world_end(&w);
+	}
+}
+
 /* A challenge to which there is nothing to say is cancelled, and what the
  * server says to that is waited for. */
 static void a_challenge_is_cancelled(void **state)
@@ -369,6 +396,7 @@ int main(void)
 	    cmocka_unit_test(logs_in),
 	    cmocka_unit_test(can_not_log_in),
 	    cmocka_unit_test(secrets_are_not_repeated),
+	    cmocka_unit_test(asks_for_tls_that_failed),
 	    cmocka_unit_test(a_challenge_is_cancelled),
 	    cmocka_unit_test(in_clear),
 	    cmocka_unit_test(long_challenges),
