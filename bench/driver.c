@@ -15,16 +15,19 @@
  *	--feed 1    descriptor 0 gets all, as nullmailer-queue wants it: the
  *	            sender, the recipient, an empty line, the message;
  *	--feed 2    the message alone, as sendmail does
+ *	--feed 3    nothing: descriptors 0 and 3 are the files that the driver
+ *	            has there, from their start; for one caller
  *	--code      the exit code to expect
+ *	--cpu 1     the microseconds of the processor, too
  *	--trace 1   one message: prints how many system calls the program made,
  *	            from the exec on, and the most memory that it had, in KiB
  *	--trace 2   the memory, and the microseconds that it took
  *
  * Each caller is a process. All begin together and go on until the time is
  * over, and with at least so many messages. Standard output gets a line for
- * each: messages and microseconds that they took in all, then the
- * microseconds of each. Any other exit code than the expected one ends it all,
- * with 1.
+ * each: messages and microseconds that they took in all, with --cpu those of
+ * the processor that the programs used, then the microseconds of each. Any
+ * other exit code than the expected one ends it all, with 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +40,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,7 +48,8 @@
 enum {
 	FEED_QMAIL,
 	FEED_NULLMAILER,
-	FEED_MESSAGE
+	FEED_MESSAGE,
+	FEED_FILES
 };
 
 enum {
@@ -59,12 +64,12 @@ enum {
 
 /* What a caller leaves for the parent. */
 struct account {
-	uint64_t messages, us;
+	uint64_t messages, us, cpu_us;
 	uint32_t us_each[TIMES_MAX];
 };
 
 static struct settings {
-	unsigned long callers, ms, least, warmup, size, code, feed, trace;
+	unsigned long callers, ms, least, warmup, size, code, feed, cpu, trace;
 	char **program;
 } set = {.callers = 1, .least = 1, .size = 4096};
 
@@ -79,6 +84,7 @@ static const struct option {
     {"--size", &set.size},
     {"--feed", &set.feed},
     {"--code", &set.code},
+    {"--cpu", &set.cpu},
     {"--trace", &set.trace},
 };
 
@@ -154,7 +160,7 @@ static void put(int fd, const char *p, size_t n)
 /* In the child of a vfork. Without an envelope, descriptor 1 is the log. */
 static _Noreturn void become_program(int msg, int env)
 {
-	if (dup2(msg, 0) < 0 || dup2(env < 0 ? 2 : env, 1) < 0)
+	if ((msg >= 0 && dup2(msg, 0) < 0) || dup2(env < 0 ? 2 : env, 1) < 0)
 		_exit(120);
 	if (set.trace && ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(120);
@@ -188,13 +194,21 @@ static void close_if(int fd)
 		close(fd);
 }
 
-/* Starts the program: msg[1] and env[1] write to it, env where it takes one. */
+static void rewind_files(void)
+{
+	if (lseek(0, 0, SEEK_SET) < 0 || lseek(3, 0, SEEK_SET) < 0)
+		die("descriptors 0 and 3: %s", strerror(errno));
+}
+
+/* Starts the program: msg[1] and env[1] write to it, where it is fed so. */
 static pid_t start_program(int msg[2], int env[2])
 {
 	pid_t pid;
 
-	env[0] = env[1] = -1;
-	if (pipe2(msg, O_CLOEXEC) < 0 ||
+	msg[0] = msg[1] = env[0] = env[1] = -1;
+	if (set.feed == FEED_FILES)
+		rewind_files();
+	if ((set.feed != FEED_FILES && pipe2(msg, O_CLOEXEC) < 0) ||
 	    (set.feed == FEED_QMAIL && pipe2(env, O_CLOEXEC) < 0))
 		die("pipe: %s", strerror(errno));
 	pid = vfork();
@@ -202,13 +216,15 @@ static pid_t start_program(int msg[2], int env[2])
 		become_program(msg[0], env[0]);
 	if (pid < 0)
 		die("vfork: %s", strerror(errno));
-	close(msg[0]);
+	close_if(msg[0]);
 	close_if(env[0]);
 	return pid;
 }
 
 static void feed(int msg, int env)
 {
+	if (msg < 0)
+		return;
 	if (set.feed == FEED_NULLMAILER)
 		put(msg, lines, sizeof lines - 1);
 	put(msg, message, set.size);
@@ -233,9 +249,19 @@ static uint64_t submit(void)
 
 /* Callers. */
 
+/* Of all programs that have ended. */
+static uint64_t programs_cpu_us(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
 static _Noreturn void call(struct account *a, int ready, int go)
 {
-	uint64_t start;
+	uint64_t start, cpu;
 	char none;
 
 	/* What is inherited as ignored stays so, as with qmail-smtpd. */
@@ -246,12 +272,14 @@ static _Noreturn void call(struct account *a, int ready, int go)
 	if (write(ready, "", 1) != 1 || read(go, &none, 1) < 0)
 		die("a caller is alone");
 	start = now_us();
+	cpu = programs_cpu_us();
 	do {
 		if (a->messages == TIMES_MAX)
 			break;
 		a->us_each[a->messages++] = (uint32_t)submit();
 		a->us = now_us() - start;
 	} while (a->messages < set.least || a->us < set.ms * 1000);
+	a->cpu_us = programs_cpu_us() - cpu;
 	_exit(0);
 }
 
@@ -259,6 +287,8 @@ static void print(const struct account *a)
 {
 	printf("%llu %llu", (unsigned long long)a->messages,
 	    (unsigned long long)a->us);
+	if (set.cpu)
+		printf(" %llu", (unsigned long long)a->cpu_us);
 	for (uint64_t i = 0; i < a->messages; i++)
 		printf(" %u", a->us_each[i]);
 	putchar('\n');
@@ -340,7 +370,7 @@ static void trace_program(void)
 		feed(msg[1], env[1]);
 		_exit(0);
 	}
-	close(msg[1]);
+	close_if(msg[1]);
 	close_if(env[1]);
 	status = await(pid);
 	if (!WIFSTOPPED(status) ||

@@ -69,12 +69,13 @@ class Packages:
     def __init__(self, cache, download=True):
         self.cache, self.download = cache, download
 
-    def root(self, package, program):
-        """What stands before the absolute names of a package's files."""
-        if os.access(program, os.X_OK):
+    def root(self, package, file):
+        """What stands before the absolute names of a package's files, one of
+        which is given, or a pattern of it."""
+        if glob.glob(file):
             return ""
         root = os.path.join(os.path.abspath(self.cache), package)
-        if not os.access(root + program, os.X_OK):
+        if not glob.glob(root + file):
             self._fetch(package, root)
         return root
 

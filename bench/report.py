@@ -8,10 +8,11 @@ import subprocess
 
 class Batch:
     """Messages of some callers: the microseconds of each, where they are
-    known, and of all together."""
+    known, and of all together. more: what else there is to say of a message,
+    by name."""
 
-    def __init__(self, messages, us, times):
-        self.times = times
+    def __init__(self, messages, us, times, **more):
+        self.times, self.more = times, more
         # Until the last one is done. What some callers would have gained by
         # being served first is no throughput.
         self.rate = messages * 1e6 / us
@@ -54,6 +55,8 @@ def record(batches):
         "p90": percentile(times, 90),
         "p99": percentile(times, 99),
         "max": percentile(times, 100),
+        **{name: round(statistics.median(b.more[name] for b in batches), 3)
+           for name in batches[0].more},
     }
 
 

@@ -3,6 +3,7 @@ driver. Everything is below one temporary folder, and ends with it."""
 
 import glob
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -39,6 +40,7 @@ class Places:
         self.driver = build + "/bench/driver"
         self.noop = build + "/bench/noop"
         self.preload = build + "/bench/preload"
+        self.smtp = stage + need("QF_LIBEXECDIR") + "/qfront/protocols/smtp"
         self.build = build
         self.qfront = self.sbin + "/qfront"
 
@@ -67,6 +69,17 @@ class World:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="ascii") as f:
             f.writelines(line + "\n" for line in lines)
+
+    def write_message(self, name, size, envelope=""):
+        """Lines of text that do not repeat soon, the same in each run."""
+        chance = random.Random(1)
+        head = ("From: Sender <sender@bench.example>\n"
+                "To: Recipient <rcpt@else.example>\n"
+                "Subject: a message of the benchmark\n\n")
+        lines = ("".join(chance.choices("etaoin shrdlu", k=71)) + "\n"
+                 for _ in range(size // 72 + 1))
+        with open(self.path(name), "w", encoding="ascii") as f:
+            f.write(envelope + (head + "".join(lines))[:size - 1] + "\n")
 
     def control(self, name, files=None):
         """A control directory; files: a list of lines by name."""
@@ -106,15 +119,20 @@ class World:
                 "TCPLOCALIP": "192.0.2.2", "TCPLOCALPORT": "25",
                 "TCPLOCALHOST": "bench.example", **more}
 
-    def run_driver(self, options, command, environment):
-        """The driver's lines."""
+    def run_driver(self, options, command, environment, stdin=None,
+                   third=None):
+        """The driver's lines. stdin and third: what it has on descriptors 0
+        and 3."""
         argv = [self.places.driver]
         for name, value in options.items():
             argv += [f"--{name}", str(value)]
-        with open(self.log, "wb") as log:
+        if third is not None:
+            argv = ["sh", "-c", 'exec "$@" 3<"$0"', third, *argv]
+        with open(self.log, "wb") as log, open(stdin or os.devnull,
+                                               "rb") as first:
             done = subprocess.run(
                 argv + command, env=environment, stdout=subprocess.PIPE,
-                stderr=log, check=False)
+                stderr=log, stdin=first, check=False)
         if done.returncode != 0:
             tail = read(self.log).decode(errors="replace")[-3000:]
             raise Failed(f"{shlex.join(command)}: failed; the end of what it "

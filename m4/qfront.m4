@@ -78,6 +78,23 @@ AC_DEFUN([QF_CHECK_LIB], [
 	AC_SUBST([$1_LIBS])
 ])
 
+# QF_CHECK_LOADED, the same for a library that is loaded when it is needed: by
+# which name is $1_SONAME.
+AC_DEFUN([QF_CHECK_LOADED], [
+	QF_CHECK_LIB([$1], [$2], [$3], [$4])
+	AC_CHECK_TOOL([READELF], [readelf])
+	AC_MSG_CHECKING([by which name lib$2 is loaded])
+	LIBS="$$1_LIBS $LIBS"
+	AC_LINK_IFELSE([AC_LANG_CALL([], [$3])], [
+		$1_SONAME=$($READELF -d conftest$ac_exeext |
+			sed -n 's/.*NEEDED.*\@<:@\(lib$2\.@<:@^@:>@@:>@*\)@:>@.*/\1/p')
+	])
+	LIBS=$qf_saved_LIBS
+	AS_IF([test -n "$$1_SONAME"], [AC_MSG_RESULT([$$1_SONAME])],
+		[AC_MSG_ERROR([readelf of binutils does not tell the name of lib$2])])
+	AC_SUBST([$1_SONAME])
+])
+
 # QF_CHECK_PKG(VARIABLE, PKG-CONFIG-NAME, DEBIAN-PACKAGE), without pkg.m4, so
 # that autoreconf needs no pkg-config.
 AC_DEFUN([QF_CHECK_PKG], [

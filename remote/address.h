@@ -11,8 +11,9 @@
 #include "lib/base/err.h"
 
 /*
- * Appends it, quoted where that is needed and was not done; *utf8 is set when
- * it can go out under SMTPUTF8 only (RFC 6531). QF_EFORMAT, and e names it as
+ * Appends it, quoted where that is needed and was not done, its domain in
+ * ASCII where the local part is (RFC 5890); *utf8 is set when it can go out
+ * under SMTPUTF8 only (RFC 6531). QF_EFORMAT, and e names it as
  * the `what` address, when it has no safe form: nothing that holds controls,
  * brackets or a space outside of quotes reaches a server.
  */

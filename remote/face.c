@@ -15,6 +15,13 @@ static const int dial_exit[] = {[QF_DIAL_NO_HOST] = QF_MODULE_NO_HOST,
     [QF_DIAL_UNREACHABLE] = QF_MODULE_UNREACHABLE,
     [QF_DIAL_FAILED] = QF_MODULE_CONNECT};
 
+int qf_face_settings_exit(int rc)
+{
+	if (rc == 0)
+		return 0;
+	return rc == QF_EINVAL ? QF_MODULE_USAGE : QF_MODULE_CONFIG;
+}
+
 int qf_face_dial_exit(enum qf_dial_fault fault)
 {
 	return dial_exit[fault];

@@ -188,12 +188,21 @@ static int read_options(int fd, struct qf_buf *bytes, struct qf_err *e)
 	    e, QF_EREAD, "options on descriptor 0 end without an empty line");
 }
 
+static const char *without_dashes(const char *word)
+{
+	return strncmp(word, "--", 2) == 0 ? word + 2 : word;
+}
+
+bool qf_module_knows(const struct qf_module_option *table, const char *word)
+{
+	word = without_dashes(word);
+	return find(table, qf_span_n(word, strcspn(word, "="))) != NULL;
+}
+
 int qf_module_word(const struct qf_module_option *table, void *settings,
     const char *word, struct qf_err *e)
 {
-	if (strncmp(word, "--", 2) == 0)
-		word += 2;
-	return set_named(table, settings, word, NULL, NULL, e);
+	return set_named(table, settings, without_dashes(word), NULL, NULL, e);
 }
 
 int qf_module_options(const struct qf_module_option *table, void *settings,
@@ -217,9 +226,8 @@ int qf_module_options(const struct qf_module_option *table, void *settings,
 void qf_module_usage(const struct qf_module_option *table, const char *program,
     struct qf_buf *out)
 {
-	qf_buf_addf(out,
-	    "usage: HELOHOST=NAME %s [options] <options-file 3<message-file\n",
-	    program);
+	qf_buf_addf(
+	    out, "usage: %s [options] <options-file 3<message-file\n", program);
 	for (; table->name != NULL; table++) {
 		struct qf_buf name = QF_BUF_INIT;
 

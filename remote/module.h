@@ -74,6 +74,8 @@ int qf_module_args(const struct qf_module_option *table, void *settings,
  */
 int qf_module_options(const struct qf_module_option *table, void *settings,
     int fd, struct qf_buf *bytes, struct qf_err *e);
+/* Does this begin with the name of an option, as such a line does? */
+bool qf_module_knows(const struct qf_module_option *table, const char *word);
 /* Takes one option as a line of descriptor 0 has it; the value points into
  * it. QF_EINVAL. */
 int qf_module_word(const struct qf_module_option *table, void *settings,

@@ -10,6 +10,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
+#include "lib/base/log.h"
 #include "remote/face.h"
 #include "remote/module_mail.h"
 #include "remote/qmqp.h"
@@ -153,7 +154,7 @@ static int open_tls(
 		return 0;
 	if (qf_smtp_options_tls_conf(set, &conf, e) < 0)
 		return QF_MODULE_USAGE;
-	return qf_tls_new(tls, &conf, e) < 0 ? QF_MODULE_CONFIG : 0;
+	return qf_face_settings_exit(qf_tls_new(tls, &conf, e));
 }
 
 /* The message; or the exit code. */
@@ -180,13 +181,14 @@ int main(int argc, char **argv)
 	qf_alloc_exit_code(QF_MODULE_MEMORY);
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
+	qf_log_open("qfront-qmqp", QF_LOG_TO_STDERR, QF_LOG_INFO);
 	rc = qf_module_args(options, &set, argc, argv, &e);
 	if (rc > 0) {
-		qf_face_usage(STDOUT_FILENO, options, argv[0]);
+		qf_face_usage(STDOUT_FILENO, options, "qmqp");
 		return 0;
 	}
 	if (rc < 0) {
-		qf_face_usage(STDERR_FILENO, options, argv[0]);
+		qf_face_usage(STDERR_FILENO, options, "qmqp");
 		return qf_face_finish(QF_MODULE_USAGE, NULL, e.text);
 	}
 	rc = qf_module_options(options, &set, STDIN_FILENO, &bytes, &e);

@@ -4,11 +4,16 @@
  *
  *	qfront-remote host sender recip [recip ...]
  *
- * It always exits 0: what there is to say is in the reports.
+ * It exits 0: what there is to say is in the reports, unless these can not be
+ * written.
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
 #include "lib/base/log.h"
@@ -20,6 +25,12 @@
 #include "remote/setup.h"
 #include "remote/smtp_reply.h"
 #include "remote/walk.h"
+
+enum {
+	/* What qmail-rspawn takes for a temporary failure; half a report it
+	 * would take for a permanent one. */
+	EXIT_UNREPORTED = 111
+};
 
 /* All that one run holds. */
 struct run {
@@ -67,11 +78,30 @@ static int take_message(struct run *r)
 	return 0;
 }
 
+/* As qmail-remote does, which leaves no space either. */
+static void add_host(struct qf_buf *out, const char *host)
+{
+	for (; *host != '\0'; host++)
+		qf_buf_addc(out, *host > ' ' && *host < 127 ? *host : '?');
+}
+
+/* A relay that is not there is a mistake of this host, not of the recipients:
+ * mail waits until it is mended. */
+static void no_relay(struct run *r)
+{
+	struct qf_buf host = QF_BUF_INIT;
+
+	add_host(&host, r->setup.route.options.host);
+	qf_report_add(&r->out, QF_REPORT_LATER,
+	    "Sorry, I couldn't find the relay %s. (#4.4.4)\n", host.s);
+	qf_buf_free(&host);
+}
+
 static void no_host(struct run *r, enum qf_mx_fault fault)
 {
 	struct qf_buf host = QF_BUF_INIT;
 
-	qf_smtp_add_printable(&host, qf_span(r->host));
+	add_host(&host, r->setup.route.options.host);
 	switch (fault) {
 	case QF_MX_BAD_NAME:
 	case QF_MX_NO_HOST:
@@ -136,8 +166,22 @@ static int find_hosts(struct run *r)
 	if (fault == QF_MX_OK)
 		return 0;
 	qf_log(QF_LOG_INFO, "no server", QF_KS("text", e.text));
-	no_host(r, fault);
+	if (set->route.is_relay && fault != QF_MX_TEMPORARY)
+		no_relay(r);
+	else
+		no_host(r, fault);
 	return -1;
+}
+
+/* What is wrong with an address quotes it, whatever is in it. */
+static void bad_address(
+    struct run *r, enum qf_report letter, const char *why, const char *status)
+{
+	struct qf_buf safe = QF_BUF_INIT;
+
+	qf_smtp_add_printable(&safe, qf_span(why));
+	qf_report_add(&r->out, letter, "Sorry, %s. (#%s)\n", safe.s, status);
+	qf_buf_free(&safe);
 }
 
 /* Recipients in the order of the command line, as far as they have reports:
@@ -149,8 +193,7 @@ static void report_recipients(
 		const struct qf_letter_rcpt *to = &r->letter.rcpt[i];
 
 		if (to->fault != NULL)
-			qf_report_add(&r->out, QF_REPORT_REFUSED,
-			    "Sorry, %s. (#5.1.3)\n", to->fault);
+			bad_address(r, QF_REPORT_REFUSED, to->fault, "5.1.3");
 		else if (result == NULL || to->at >= result->nrcpt ||
 			 !qf_report_recipient(
 			     &r->out, &result->rcpt[to->at], ip))
@@ -158,21 +201,31 @@ static void report_recipients(
 	}
 }
 
+/* Why no server has said anything. */
+static const char *const no_session[] = {
+    [QF_WALK_NOBODY] =
+	"Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)",
+    [QF_WALK_LEFT_OUT] =
+	"Sorry, whether a server must prove itself can not be told: its TLSA "
+	"records can not be had, or are forged. (#4.7.5)",
+    [QF_WALK_NO_SOCKET] = "System resources temporarily unavailable. (#4.3.0)"};
+
 static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 {
 	const struct qf_smtp_result *result;
 	struct qf_buf tls = QF_BUF_INIT;
 
-	if (end == QF_WALK_NOBODY) {
-		later(r, "Sorry, I wasn't able to establish an SMTP "
-			 "connection. (#4.4.1)");
+	if (end < QF_WALK_SAID) {
+		report_recipients(r, NULL, "");
+		later(r, no_session[end]);
 		return;
 	}
 	result = qf_smtp_result(w->session);
 	report_recipients(r, result, w->ip);
 	if (w->tls.version[0] != '\0')
 		qf_tls_describe(&w->tls, &tls);
-	if (end == QF_WALK_ALL_REFUSED && !r->setup.control.softgreeting)
+	if (end == QF_WALK_ALL_REFUSED && !r->setup.control.softgreeting &&
+	    !r->setup.route.is_relay)
 		qf_report_add(&r->out, QF_REPORT_FAILED,
 		    "Connected to %s but greeting failed.\nRemote host said: "
 		    "%s",
@@ -238,14 +291,41 @@ static int prepare(struct run *r, int argc, char **argv)
 		return -1;
 	if (qf_letter_address(
 		&r->letter, argv[2], argv + 3, (size_t)argc - 3, &e) < 0) {
-		qf_report_add(
-		    &r->out, QF_REPORT_FAILED, "Sorry, %s. (#5.1.7)\n", e.text);
+		bad_address(r, QF_REPORT_FAILED, e.text, "5.1.7");
 		return -1;
 	}
 	if (r->letter.wire.n > 0)
 		return open_dns(r) < 0 ? -1 : find_hosts(r);
 	report_recipients(r, NULL, "");
 	return failed(r, "No recipient can be sent to. (#5.1.3)");
+}
+
+/* Nothing but this can be said then. */
+static void out_of_memory(void *arg)
+{
+	static const char report[] = "ZOut of memory. (#4.3.0)\n";
+
+	(void)arg;
+	_exit(qf_write_all(STDOUT_FILENO, report, sizeof report) < 0
+		  ? EXIT_UNREPORTED
+		  : 0);
+}
+
+/* Descriptor 2 may be where the reports go: qmail-rspawn does so. Nothing that
+ * a library has to say may stand between them, unless somebody wants the log
+ * there. */
+static void open_log(void)
+{
+	const char *log = qf_env("QFRONT_LOG");
+	int null;
+
+	qf_log_open_env("qfront-remote", QF_LOG_TO_SYSLOG);
+	if (log != NULL && strcmp(log, "stderr") == 0)
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+	qf_close(&null);
 }
 
 static void free_run(struct run *r)
@@ -260,17 +340,36 @@ static void free_run(struct run *r)
 	qf_buf_free(&r->out);
 }
 
+static void print_problem(const char *text)
+{
+	printf("%s\n", text);
+}
+
+/* `qfrontctl check` asks for this. */
+static int check(struct run *r)
+{
+	bool good;
+
+	qf_log_open("qfront-remote", QF_LOG_TO_STDERR, QF_LOG_INFO);
+	good = qf_remote_setup_check(&r->setup, print_problem);
+	free_run(r);
+	return !good;
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = RUN_INIT;
+	int rc;
 
+	qf_alloc_undo(out_of_memory, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
-	/* Descriptor 2 may be where the reports go: qmail-rspawn does so. */
-	qf_log_open_env("qfront-remote", QF_LOG_TO_SYSLOG);
+	if (argc == 2 && strcmp(argv[1], "--check") == 0)
+		return check(&run);
+	open_log();
 	if (prepare(&run, argc, argv) == 0)
 		deliver(&run);
-	(void)qf_write_all(STDOUT_FILENO, run.out.s, run.out.len);
+	rc = qf_write_all(STDOUT_FILENO, run.out.s, run.out.len);
 	free_run(&run);
-	return 0;
+	return rc < 0 ? EXIT_UNREPORTED : 0;
 }

@@ -4,13 +4,14 @@
  * read before the connection is made.
  */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
+#include "lib/base/log.h"
 #include "lib/net/dial.h"
 #include "lib/net/proxy.h"
 #include "lib/net/tls.h"
@@ -23,6 +24,8 @@
 #include "remote/smtp_options.h"
 #include "remote/smtp_run.h"
 #include "remote/survey.h"
+
+static const char synopsis[] = "HELOHOST=NAME smtp";
 
 enum {
 	MESSAGE_FD = 3,
@@ -159,7 +162,7 @@ static int prepare_tls(struct run *r, struct qf_err *e)
 		return 0;
 	if (qf_smtp_options_tls_conf(&r->options, &conf, e) < 0)
 		return QF_MODULE_USAGE;
-	return qf_tls_new(&r->tls, &conf, e) < 0 ? QF_MODULE_CONFIG : 0;
+	return qf_face_settings_exit(qf_tls_new(&r->tls, &conf, e));
 }
 
 static int prepare_proxy(struct run *r, struct qf_err *e)
@@ -186,6 +189,11 @@ static int prepare_auth(struct run *r, struct qf_err *e)
 		return 0;
 	if (qf_auth_check(&spec, e) < 0)
 		return QF_MODULE_USAGE;
+	if (r->secret.exposed)
+		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
+		    QF_KS("file", r->options.pass_file != NULL
+				      ? r->options.pass_file
+				      : r->options.token_file));
 	r->auth = qf_auth_new(&spec);
 	return 0;
 }
@@ -230,6 +238,7 @@ static void free_run(struct run *r)
 	qf_module_mail_free(&r->mail);
 	qf_secret_free(&r->secret);
 	qf_secret_wipe(&r->bytes);
+	explicit_bzero(r->proxy.pass, sizeof r->proxy.pass);
 }
 
 int main(int argc, char **argv)
@@ -241,13 +250,14 @@ int main(int argc, char **argv)
 	qf_alloc_exit_code(QF_MODULE_MEMORY);
 	signal(SIGPIPE, SIG_IGN);
 	qf_open_std();
+	qf_log_open("qfront-smtp", QF_LOG_TO_STDERR, QF_LOG_INFO);
 	rc = qf_module_args(qf_smtp_options, &run.options, argc, argv, &e);
 	if (rc > 0) {
-		qf_face_usage(STDOUT_FILENO, qf_smtp_options, argv[0]);
+		qf_face_usage(STDOUT_FILENO, qf_smtp_options, synopsis);
 		return 0;
 	}
 	if (rc < 0) {
-		qf_face_usage(STDERR_FILENO, qf_smtp_options, argv[0]);
+		qf_face_usage(STDERR_FILENO, qf_smtp_options, synopsis);
 		return qf_face_finish(QF_MODULE_USAGE, NULL, e.text);
 	}
 	rc = prepare(&run, &e);

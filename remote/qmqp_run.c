@@ -1,18 +1,10 @@
 #include "remote/qmqp_run.h"
 
-#include <string.h>
-
 #include "lib/base/clock.h"
 
 enum {
 	READ_CHUNK = 16384
 };
-
-/* What an error of the stream is about. */
-static const char *reason(const struct qf_err *e)
-{
-	return e->sys != 0 ? strerror(e->sys) : e->text;
-}
 
 /* What there is to read, without waiting: as qf_stream_read(). */
 static long read_some(struct qf_qmqp *q, struct qf_stream *st, struct qf_err *e)
@@ -31,7 +23,7 @@ static void on_readable(struct qf_qmqp *q, struct qf_stream *st)
 	long n = read_some(q, st, &e);
 
 	if (n <= 0 && n != QF_ETIME)
-		qf_qmqp_closed(q, n == 0 ? NULL : reason(&e));
+		qf_qmqp_closed(q, n == 0 ? NULL : qf_stream_reason(&e));
 }
 
 static void on_writable(struct qf_qmqp *q, struct qf_stream *st)
@@ -50,7 +42,7 @@ static void on_writable(struct qf_qmqp *q, struct qf_stream *st)
 	/* Its last words may say why it went away. */
 	while (!qf_qmqp_is_done(q) && read_some(q, st, &ignored) > 0)
 		;
-	qf_qmqp_closed(q, reason(&e));
+	qf_qmqp_closed(q, qf_stream_reason(&e));
 }
 
 void qf_qmqp_run(struct qf_qmqp *q, struct qf_stream *st)
@@ -63,7 +55,7 @@ void qf_qmqp_run(struct qf_qmqp *q, struct qf_stream *st)
 			want |= QF_STREAM_WRITE;
 		ready = qf_stream_wait(st, want, qf_qmqp_deadline(q), &e);
 		if (ready < 0 && ready != QF_ETIME)
-			qf_qmqp_closed(q, reason(&e));
+			qf_qmqp_closed(q, qf_stream_reason(&e));
 		if (ready > 0 && ready & QF_STREAM_READ)
 			on_readable(q, st);
 		if (ready > 0 && ready & QF_STREAM_WRITE && !qf_qmqp_is_done(q))

@@ -2,33 +2,27 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include "lib/base/alloc.h"
 
 /* Every text that quotes a reply ends with it. */
 #define SAID "\nRemote host said: "
-
-static void add_text(
-    struct qf_buf *out, enum qf_report letter, const char *fmt, va_list args)
-{
-	char *text = NULL;
-
-	qf_buf_addc(out, (char)letter);
-	if (vasprintf(&text, fmt, args) < 0)
-		text = qf_strdup("Out of memory. (#4.3.0)\n");
-	qf_buf_addz(out, text);
-	free(text);
-}
 
 void qf_report_add(
     struct qf_buf *out, enum qf_report letter, const char *fmt, ...)
 {
 	va_list args;
+	int n;
 
+	qf_buf_addc(out, (char)letter);
 	va_start(args, fmt);
-	add_text(out, letter, fmt, args);
+	n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
+	qf_buf_reserve(out, (size_t)n + 1);
+	va_start(args, fmt);
+	vsnprintf(out->s + out->len, (size_t)n + 1, fmt, args);
+	va_end(args);
+	/* With the zero byte. */
+	out->len += (size_t)n + 1;
+	out->s[out->len] = '\0';
 }
 
 bool qf_report_recipient(
@@ -62,6 +56,13 @@ static const struct {
     [QF_SMTP_BODY] = {"", " failed after I sent the message."},
     [QF_SMTP_END] = {"", " failed after I sent the message."}};
 
+/* Has each recipient a report of its own, and none was accepted? */
+static bool all_failed(const struct qf_smtp_result *r)
+{
+	return r->accepted == 0 &&
+	       r->rcpt[r->nrcpt - 1].outcome != QF_SMTP_PENDING;
+}
+
 /* The connection, not the server, came to an end; 421 to a recipient, which
  * has its own report, is the announcement of that. */
 static bool died(const struct qf_smtp_result *r)
@@ -69,7 +70,7 @@ static bool died(const struct qf_smtp_result *r)
 	return r->outcome == QF_SMTP_CLOSED ||
 	       r->outcome == QF_SMTP_TIMED_OUT ||
 	       r->outcome == QF_SMTP_UNSENT ||
-	       (r->step == QF_SMTP_RCPT && r->code == 421);
+	       (r->step == QF_SMTP_RCPT && r->code == 421 && !all_failed(r));
 }
 
 static void add_step(
@@ -78,9 +79,9 @@ static void add_step(
 	enum qf_report letter =
 	    r->outcome == QF_SMTP_REFUSED ? QF_REPORT_FAILED : QF_REPORT_LATER;
 
-	qf_report_add(out, letter, "%s%s%s" SAID "%s",
+	qf_report_add(out, letter, "%s%s%s%s" SAID "%s",
 	    step_texts[r->step].before, ip, step_texts[r->step].after,
-	    r->reply.s);
+	    r->maybe_taken ? " Possible duplicate!" : "", r->reply.s);
 }
 
 static void add_failure(
@@ -116,8 +117,9 @@ void qf_report_message(struct qf_buf *out, const struct qf_smtp_result *result,
 		add_failure(out, result, ip);
 	if (tls[0] == '\0')
 		return;
-	/* Before the zero byte. */
+	/* Before the zero byte; a long reply was cut without its LF. */
 	out->len--;
-	qf_buf_addf(out, "TLS: %s\n", tls);
+	qf_buf_addf(
+	    out, "%sTLS: %s\n", out->s[out->len - 1] == '\n' ? "" : "\n", tls);
 	qf_buf_addc(out, '\0');
 }

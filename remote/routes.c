@@ -2,46 +2,54 @@
 
 #include <string.h>
 
-/* The last line whose name is key, with what follows the colon. */
+#include "lib/base/paths.h"
+#include "remote/secret.h"
+
+/* The last line whose name is key. */
 static const struct qf_line *find(
-    const struct qf_lines *lines, struct qf_span key, struct qf_span *relay)
+    const struct qf_lines *lines, struct qf_span key)
 {
 	for (size_t i = lines->n; i-- > 0;) {
 		struct qf_span rest = lines->v[i].s, name;
 
-		if (qf_span_cut(&rest, ':', &name) && qf_span_ieq(name, key)) {
-			*relay = rest;
+		if (qf_span_cut(&rest, ':', &name) && qf_span_ieq(name, key))
 			return &lines->v[i];
-		}
 	}
 	return NULL;
 }
 
-/* ... of the host, or of what it belongs to. */
+/* ... of the host, or of what it belongs to. The dot of the root says nothing
+ * new. */
 static const struct qf_line *find_best(
-    const struct qf_lines *lines, const char *host, struct qf_span *relay)
+    const struct qf_lines *lines, const char *host)
 {
-	const struct qf_line *line = find(lines, qf_span(host), relay);
-	const char *dot = host;
+	struct qf_span name = qf_span(host);
+	const struct qf_line *line;
 
-	while (line == NULL && (dot = strchr(dot, '.')) != NULL) {
-		line = find(lines, qf_span(dot), relay);
-		dot++;
+	if (name.n > 0 && name.p[name.n - 1] == '.')
+		name.n--;
+	line = find(lines, name);
+	while (line == NULL && name.n > 0) {
+		name = qf_span_n(name.p + 1, name.n - 1);
+		if (name.n > 0 && name.p[0] == '.')
+			line = find(lines, name);
 	}
-	return line != NULL ? line : find(lines, qf_span(""), relay);
+	return line != NULL ? line : find(lines, qf_span(""));
 }
 
 /* Cuts the port off a word: HOST:PORT, HOST;PORT, [ADDRESS]:PORT; an IPv6
- * address without brackets has none. */
+ * address without brackets has one behind a semicolon only. */
 static char *cut_port(char *word)
 {
 	char *end = strchr(word, ']');
-	char *colon = strpbrk(end != NULL ? end : word, ":;");
+	char *at = strchr(word, ';');
 
-	if (colon == NULL || (*colon == ':' && strchr(colon + 1, ':') != NULL))
+	if (at == NULL)
+		at = strchr(end != NULL ? end : word, ':');
+	if (at == NULL || (*at == ':' && strchr(at + 1, ':') != NULL))
 		return NULL;
-	*colon = '\0';
-	return colon + 1;
+	*at = '\0';
+	return at + 1;
 }
 
 static int take_relay(struct qf_route_to *out, char *word, struct qf_err *e)
@@ -66,9 +74,23 @@ static int take_relay(struct qf_route_to *out, char *word, struct qf_err *e)
 	return 0;
 }
 
+static int take_option(struct qf_route_to *out, size_t i, struct qf_err *e)
+{
+	const char *word = out->words.v[i];
+
+	/* It may be a password where none belongs: not quoted. */
+	if (!qf_module_knows(qf_smtp_options, word))
+		return qf_fail(e, QF_ECONF,
+		    "word %zu behind the colon is no option: qfront-smtp(8) "
+		    "has them all",
+		    i + 1);
+	return qf_module_word(qf_smtp_options, &out->options, word, e);
+}
+
 static int parse(
     struct qf_route_to *out, struct qf_span relay, struct qf_err *e)
 {
+	const char *host;
 	int rc = qf_strv_split(&out->words, relay, e);
 
 	if (rc < 0)
@@ -76,9 +98,12 @@ static int parse(
 	/* Options alone are for the host's mail exchangers. */
 	if (out->words.n > 0 && strchr(" \t", relay.p[0]) == NULL)
 		rc = take_relay(out, out->words.v[0], e);
+	host = out->options.host;
 	for (size_t i = out->is_relay; rc == 0 && i < out->words.n; i++)
-		rc = qf_module_word(
-		    qf_smtp_options, &out->options, out->words.v[i], e);
+		rc = take_option(out, i, e);
+	if (rc == 0 && out->options.host != host)
+		return qf_fail(e, QF_ECONF,
+		    "option host: the relay stands right behind the colon");
 	if (rc == 0 && out->options.proxy != NULL)
 		return qf_fail(e, QF_ECONF,
 		    "option proxy: only the module smtp can use one; name "
@@ -86,25 +111,43 @@ static int parse(
 	return rc == 0 ? qf_smtp_options_check(&out->options, e) : rc;
 }
 
+void qf_route_context(struct qf_err *e, unsigned line)
+{
+	qf_err_context(e, "%s/smtproutes:%u", qf_dir(QF_DIR_CONTROL), line);
+}
+
+int qf_route_of_line(struct qf_route_to *out, const struct qf_line *line,
+    const char *host, struct qf_err *e)
+{
+	struct qf_span relay = line->s, name;
+	int rc;
+
+	*out = (struct qf_route_to){
+	    .options = {.host = host}, .line = line->number};
+	if (qf_span_cut(&relay, ':', &name))
+		rc = parse(out, relay, e);
+	else
+		rc = qf_fail(e, QF_ECONF, "no colon: write DOMAIN:RELAY");
+	if (rc == 0)
+		return 0;
+	qf_route_free(out);
+	qf_route_context(e, line->number);
+	return QF_ECONF;
+}
+
 int qf_route_find(struct qf_route_to *out, const struct qf_lines *lines,
     const char *host, struct qf_err *e)
 {
-	const struct qf_line *line;
-	struct qf_span relay;
+	const struct qf_line *line = find_best(lines, host);
 
+	if (line != NULL)
+		return qf_route_of_line(out, line, host, e);
 	*out = (struct qf_route_to){.options = {.host = host}};
-	line = find_best(lines, host, &relay);
-	if (line == NULL)
-		return qf_smtp_options_check(&out->options, e);
-	if (parse(out, relay, e) == 0)
-		return 0;
-	qf_route_free(out);
-	qf_err_context(e, "smtproutes:%u", line->number);
-	return QF_ECONF;
+	return qf_smtp_options_check(&out->options, e);
 }
 
 void qf_route_free(struct qf_route_to *r)
 {
-	qf_strv_free(&r->words);
+	qf_secret_wipe_words(&r->words);
 	*r = (struct qf_route_to){0};
 }

@@ -17,6 +17,7 @@ struct qf_route_to {
 	bool is_relay; /* false: the host's mail exchangers */
 	struct qf_smtp_options options;
 	struct qf_strv words;
+	unsigned line; /* of the file; 0: none */
 };
 
 /*
@@ -27,6 +28,11 @@ struct qf_route_to {
  */
 int qf_route_find(struct qf_route_to *out, const struct qf_lines *lines,
     const char *host, struct qf_err *e);
+/* The route that a line makes, for a host that it is for: 0 or QF_ECONF. */
+int qf_route_of_line(struct qf_route_to *out, const struct qf_line *line,
+    const char *host, struct qf_err *e);
+/* Puts in front of an error that it is about a line of the file. */
+void qf_route_context(struct qf_err *e, unsigned line);
 void qf_route_free(struct qf_route_to *r);
 
 #endif

@@ -23,6 +23,13 @@ void qf_secret_wipe(struct qf_buf *b)
 	qf_buf_free(b);
 }
 
+void qf_secret_wipe_words(struct qf_strv *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		explicit_bzero(v->v[i], strlen(v->v[i]));
+	qf_strv_free(v);
+}
+
 void qf_secret_free(struct qf_secret *s)
 {
 	qf_secret_wipe(&s->bytes);

@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/strv.h"
 
 enum {
 	QF_SECRET_MAX = 8192,          /* bytes of a secret */
@@ -44,6 +45,7 @@ void qf_secret_free(struct qf_secret *s);
 
 /* Overwrites all memory of b, and frees it. */
 void qf_secret_wipe(struct qf_buf *b);
+void qf_secret_wipe_words(struct qf_strv *v);
 /* Puts *** into the place of each occurrence of the secret. */
 void qf_secret_hide(struct qf_buf *text, struct qf_span secret);
 

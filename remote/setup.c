@@ -1,6 +1,8 @@
 #include "remote/setup.h"
 
+#include <fcntl.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -26,21 +28,27 @@ const struct qf_ctl_item qf_remote_items[] = {
 
 static int settle_helohost(struct qf_remote_control *c, struct qf_err *e)
 {
+	const char *file = c->helohost != NULL ? "helohost" : "me";
+
 	if (c->helohost == NULL && c->me != NULL)
 		c->helohost = qf_strdup(c->me);
 	if (c->helohost == NULL)
 		return qf_fail(e, QF_ECONF,
-		    "neither helohost nor me is set: one of them must name "
-		    "this host");
+		    "%s: neither helohost nor me is set: one of them must name "
+		    "this host",
+		    qf_dir(QF_DIR_CONTROL));
 	if (!qf_smtp_helo_is_safe(qf_span(c->helohost)))
-		return qf_fail(e, QF_ECONF, "helohost is no host name: %.100s",
-		    c->helohost);
+		return qf_fail(e, QF_ECONF,
+		    "%s/%s:1: this is no host name: %.100s; write a name "
+		    "without blanks",
+		    qf_dir(QF_DIR_CONTROL), file, c->helohost);
 	return 0;
 }
 
 static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 {
 	struct qf_ctl ctl = QF_CTL_NONE;
+	struct stat st;
 	int rc = qf_ctl_open(&ctl, qf_dir(QF_DIR_CONTROL), e);
 
 	if (rc == 0)
@@ -49,8 +57,10 @@ static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 		rc = qf_dns_conf_load(&s->resolver, &ctl, e);
 	if (rc == 0)
 		rc = qf_ctl_lines(&ctl, "smtproutes", &s->routes, e);
+	s->exposed = rc > 0 && fstatat(ctl.fd, "smtproutes", &st, 0) == 0 &&
+		     (st.st_mode & S_IROTH) != 0;
 	qf_ctl_close(&ctl);
-	return rc < 0 ? rc : settle_helohost(&s->control, e);
+	return rc < 0 ? rc : 0;
 }
 
 /* Where nobody asks for TLS it is used as it comes, and the authorities that
@@ -72,6 +82,19 @@ static int load_tls(struct qf_remote_setup *s, struct qf_err *e)
 	return rc < 0 ? rc : qf_tls_new(&s->tls, &conf, e);
 }
 
+/* Others may read the secret: mail goes out all the same. */
+static void warn_exposed(const struct qf_remote_setup *s)
+{
+	const struct qf_smtp_options *o = &s->route.options;
+	const char *file = o->pass_file != NULL    ? o->pass_file
+			   : o->token_file != NULL ? o->token_file
+						   : "smtproutes";
+
+	if (s->secret.exposed || (s->exposed && o->pass != NULL))
+		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
+		    QF_KS("file", file));
+}
+
 static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 {
 	const struct qf_smtp_options *o = &s->route.options;
@@ -80,15 +103,27 @@ static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 
 	if (rc < 0 || !qf_auth_is_wanted(&spec))
 		return rc;
-	if (!s->route.is_relay && qf_smtp_options_tls(o) == QF_SMTP_TLS_NEVER)
+	/* Whoever can forge the DNS could name an exchanger of his own. */
+	if (!s->route.is_relay)
 		return qf_fail(e, QF_ECONF,
-		    "smtproutes: to log in to the mail exchangers of %.200s, "
-		    "give starttls as well, so that they must prove who they "
-		    "are",
-		    o->host);
+		    "a login without a relay: name the server to log in to "
+		    "behind the colon");
+	warn_exposed(s);
 	rc = qf_auth_check(&spec, e);
 	if (rc == 0)
 		s->auth = qf_auth_new(&spec);
+	return rc;
+}
+
+/* What the route asks for. */
+static int load_route(struct qf_remote_setup *s, struct qf_err *e)
+{
+	int rc = load_tls(s, e);
+
+	if (rc == 0)
+		rc = load_login(s, e);
+	if (rc < 0)
+		qf_route_context(e, s->route.line);
 	return rc;
 }
 
@@ -98,18 +133,58 @@ int qf_remote_setup_load(
 	int rc = load_control(s, e);
 
 	if (rc == 0)
-		rc = qf_route_find(&s->route, &s->routes, host, e);
+		rc = settle_helohost(&s->control, e);
 	if (rc == 0)
-		rc = load_tls(s, e);
-	return rc == 0 ? load_login(s, e) : rc;
+		rc = qf_route_find(&s->route, &s->routes, host, e);
+	return rc == 0 ? load_route(s, e) : rc;
 }
 
-void qf_remote_setup_free(struct qf_remote_setup *s)
+static void unload_route(struct qf_remote_setup *s)
 {
 	qf_tls_free(&s->tls);
 	qf_auth_free(&s->auth);
 	qf_secret_free(&s->secret);
 	qf_route_free(&s->route);
+}
+
+/* A line, with the files and the login that it names. */
+static int check_line(
+    struct qf_remote_setup *s, const struct qf_line *line, struct qf_err *e)
+{
+	int rc = qf_route_of_line(&s->route, line, "", e);
+
+	if (rc == 0)
+		rc = load_route(s, e);
+	unload_route(s);
+	return rc;
+}
+
+bool qf_remote_setup_check(
+    struct qf_remote_setup *s, void (*problem)(const char *text))
+{
+	bool good = true;
+	struct qf_err e;
+
+	if (load_control(s, &e) < 0 ||
+	    ((s->routes.n > 0 || s->control.helohost != NULL) &&
+		settle_helohost(&s->control, &e) < 0)) {
+		problem(e.text);
+		good = false;
+	}
+	for (size_t i = 0; i < s->routes.n; i++) {
+		if (check_line(s, &s->routes.v[i], &e) == 0)
+			continue;
+		problem(e.text);
+		good = false;
+	}
+	return good;
+}
+
+void qf_remote_setup_free(struct qf_remote_setup *s)
+{
+	unload_route(s);
+	/* Passwords may stand there. */
+	qf_secret_wipe(&s->routes.bytes);
 	qf_lines_free(&s->routes);
 	qf_dns_conf_free(&s->resolver);
 	qf_ctl_unload(qf_remote_items, &s->control);

@@ -25,6 +25,7 @@ struct qf_remote_setup {
 	struct qf_remote_control control;
 	struct qf_dns_conf resolver;
 	struct qf_lines routes;
+	bool exposed; /* everybody can read them */
 	struct qf_route_to route;
 	struct qf_secret secret;
 	struct qf_auth *auth; /* NULL: no login */
@@ -40,6 +41,10 @@ struct qf_remote_setup {
 /* Reads all that concerns mail for the host: 0, or what is wrong. */
 int qf_remote_setup_load(
     struct qf_remote_setup *s, const char *host, struct qf_err *e);
+/* Tells all that is wrong with the control files, whatever the host; a name of
+ * this host is asked for only where there are routes, as others need none. */
+bool qf_remote_setup_check(
+    struct qf_remote_setup *s, void (*problem)(const char *text));
 void qf_remote_setup_free(struct qf_remote_setup *s);
 
 #endif

@@ -6,6 +6,10 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 
+enum {
+	SLOW_BLOCK_MS = 10 * 1000 /* for QF_SMTP_BLOCK on a slow line */
+};
+
 const struct qf_smtp_timeouts qf_smtp_timeouts_rfc = {
     .greeting = 5 * 60 * 1000,
     .command = 5 * 60 * 1000,
@@ -80,6 +84,7 @@ void qf_smtp_restart_timer(struct qf_smtp *s, int64_t now)
 {
 	s->deadline = after(now, step_timeout(s));
 	s->block_start = s->total_sent;
+	s->block_since = now;
 }
 
 struct qf_smtp_command *qf_smtp_command_written(
@@ -287,18 +292,33 @@ struct qf_span qf_smtp_pending(struct qf_smtp *s)
 	return qf_span_n(s->out.s + s->out_at, s->out.len - s->out_at);
 }
 
+/* A long message on a slow line takes its time, which counts as none; that of a
+ * server that hardly reads does. */
+static void allow_for_message(struct qf_smtp *s, int64_t now)
+{
+	int64_t ms = now - s->block_since;
+
+	s->limit = after(s->limit, ms < SLOW_BLOCK_MS ? ms : SLOW_BLOCK_MS);
+}
+
 void qf_smtp_sent(struct qf_smtp *s, size_t n, int64_t now)
 {
+	bool in_message = qf_smtp_step_now(s) == QF_SMTP_BODY;
+	bool all;
+
 	s->out_at += n;
 	s->total_sent += n;
-	if (s->out_at == s->out.len) {
-		drop_output(s);
-		qf_smtp_restart_timer(s, now);
-		if (s->phase == QF_SMTP_LEAVING)
-			s->phase = QF_SMTP_OVER;
-	} else if (s->total_sent - s->block_start >= QF_SMTP_BLOCK) {
-		qf_smtp_restart_timer(s, now);
-	}
+	all = s->out_at == s->out.len;
+	if (!all && s->total_sent - s->block_start < QF_SMTP_BLOCK)
+		return;
+	if (in_message)
+		allow_for_message(s, now);
+	qf_smtp_restart_timer(s, now);
+	if (!all)
+		return;
+	drop_output(s);
+	if (s->phase == QF_SMTP_LEAVING)
+		s->phase = QF_SMTP_OVER;
 }
 
 void qf_smtp_secured(struct qf_smtp *s, int64_t now)
@@ -313,6 +333,8 @@ void qf_smtp_secured(struct qf_smtp *s, int64_t now)
 
 void qf_smtp_not_secured(struct qf_smtp *s, const char *why)
 {
+	/* With TLS from the first byte there was no greeting either. */
+	qf_smtp_settle(s, QF_SMTP_NO_TLS, QF_SMTP_STARTTLS, 0, why);
 	qf_smtp_give_up(s, QF_SMTP_NO_TLS, 0, why);
 }
 

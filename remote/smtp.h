@@ -15,7 +15,8 @@
  *  - secrets go out under TLS only, unless the caller allows otherwise, and
  *    never into a text;
  *  - once the result of a message stands, nothing changes it;
- *  - memory stays under 512 KiB, whatever the server says.
+ *  - memory stays under 512 KiB and 1000 bytes for each recipient that is
+ *    refused, whatever the server says.
  */
 #ifndef QF_REMOTE_SMTP_H
 #define QF_REMOTE_SMTP_H
@@ -39,7 +40,8 @@ struct qf_smtp_timeouts {
 	int64_t block; /* to pass on each QF_SMTP_BLOCK bytes of the message */
 	int64_t end;   /* the reply to the end of the message */
 	int64_t total; /* from the connection to READY, then for each message;
-			* QF_NEVER: no limit */
+			* QF_NEVER: no limit. What a message takes on a line of
+			* at least 400 bytes a second is not counted */
 };
 
 enum {

@@ -6,7 +6,8 @@
 #include "lib/base/alloc.h"
 
 enum {
-	READ_CHUNK = QF_SMTP_CHUNK /* bytes of the message read at once */
+	READ_CHUNK = QF_SMTP_CHUNK, /* bytes of the message read at once */
+	LENGTH_ROOM = 40            /* for a command BDAT */
 };
 
 static bool is_settled(const struct qf_smtp *s)
@@ -84,26 +85,39 @@ static int read_piece(struct qf_smtp *s)
 	return n < 0 ? -1 : n == 0;
 }
 
-/* RFC 3030: the length of the piece that begins at start goes before it. */
+/* RFC 3030: the length of the piece that begins at start goes before it, into
+ * the room that was left there. What stands before that room moves up to it:
+ * it is short, and the piece is not. */
 static void put_length(struct qf_smtp *s, size_t start, bool last)
 {
-	size_t n = s->out.len - start;
-	char head[40];
-	int len;
+	char head[LENGTH_ROOM];
+	size_t before = start - LENGTH_ROOM - s->out_at, room;
+	int n;
 
-	len = snprintf(
-	    head, sizeof head, "BDAT %zu%s\r\n", n, last ? " LAST" : "");
-	qf_buf_reserve(&s->out, (size_t)len);
-	memmove(s->out.s + start + len, s->out.s + start, n + 1);
-	memcpy(s->out.s + start, head, (size_t)len);
-	s->out.len += (size_t)len;
+	n = snprintf(head, sizeof head, "BDAT %zu%s\r\n", s->out.len - start,
+	    last ? " LAST" : "");
+	memcpy(s->out.s + start - n, head, (size_t)n);
+	room = LENGTH_ROOM - (size_t)n;
+	memmove(s->out.s + s->out_at + room, s->out.s + s->out_at, before);
+	s->out_at += room;
+}
+
+static void leave_room(struct qf_smtp *s)
+{
+	qf_buf_reserve(&s->out, LENGTH_ROOM);
+	memset(s->out.s + s->out.len, ' ', LENGTH_ROOM);
+	s->out.len += LENGTH_ROOM;
 }
 
 void qf_smtp_add_piece(struct qf_smtp *s)
 {
-	size_t start = s->out.len;
-	int rc = read_piece(s);
+	size_t start;
+	int rc;
 
+	if (s->data.plain)
+		leave_room(s);
+	start = s->out.len;
+	rc = read_piece(s);
 	if (rc < 0)
 		return;
 	if (s->data.plain)

@@ -23,6 +23,13 @@ static void give_up_by_reply(struct qf_smtp *s, enum qf_smtp_outcome outcome)
 	qf_buf_free(&what);
 }
 
+/* Any other 5xx that comes before its time may be about a command that only
+ * the server has seen in the message. */
+static bool is_about_the_message(int code)
+{
+	return code == 550 || code == 552 || code == 554;
+}
+
 /*
  * A reply to nothing. A server that shuts down may say 421 at any time (RFC
  * 5321 section 3.8), and one that has seen enough of a message may refuse it
@@ -36,10 +43,10 @@ static void take_early(struct qf_smtp *s)
 			  (c != NULL && c->step == QF_SMTP_END);
 	int class = s->reply.code / 100;
 
-	if (s->reply.code == 421 || (in_message && class == 4))
-		give_up_by_reply(s, QF_SMTP_DEFERRED);
-	else if (in_message && class == 5)
+	if (in_message && is_about_the_message(s->reply.code))
 		give_up_by_reply(s, QF_SMTP_REFUSED);
+	else if (s->reply.code == 421 || (in_message && class >= 4))
+		give_up_by_reply(s, QF_SMTP_DEFERRED);
 	else
 		qf_smtp_confused(s, "reply before the command");
 }
@@ -52,9 +59,6 @@ static void take_due(struct qf_smtp *s)
 
 	if (c.step >= QF_SMTP_MAIL)
 		s->heard = s->heard || s->reply.code != 421;
-	/* Servers have been seen to repeat what they were sent. */
-	if (c.step == QF_SMTP_AUTH && s->reply.code != 334)
-		qf_auth_hide(s->setup->auth, &s->reply.text);
 	if (s->reply.code == 421) {
 		if (c.step == QF_SMTP_RCPT &&
 		    s->result.outcome == QF_SMTP_PENDING)
@@ -73,6 +77,10 @@ static void take_due(struct qf_smtp *s)
 
 static void take_reply(struct qf_smtp *s, int64_t now)
 {
+	/* Servers have been seen to repeat what they were sent. Of a challenge
+	 * the mechanism needs every byte. */
+	if (s->mechanism != NULL && s->reply.code != 334)
+		qf_auth_hide(s->setup->auth, &s->reply.text);
 	if (s->reply_is_early)
 		take_early(s);
 	else
@@ -85,7 +93,7 @@ static void take_reply(struct qf_smtp *s, int64_t now)
 static void not_understood(struct qf_smtp *s, const char *why)
 {
 	/* It may be what we sent to log in. */
-	if (qf_smtp_step_now(s) == QF_SMTP_AUTH) {
+	if (s->mechanism != NULL) {
 		qf_smtp_give_up(s, QF_SMTP_CONFUSED, 0, "reply not understood");
 		return;
 	}

@@ -58,6 +58,7 @@ struct qf_smtp {
 	size_t out_at;        /* bytes of out that are sent */
 	uint64_t total_sent;  /* of the session */
 	uint64_t block_start; /* total_sent when the block's time began */
+	int64_t block_since;  /* that time */
 
 	/* Command i is at i % WINDOW; those in [replies, commands) wait. */
 	struct qf_smtp_command command[QF_SMTP_WINDOW];

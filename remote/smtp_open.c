@@ -57,6 +57,7 @@ static void continue_auth(struct qf_smtp *s)
 
 	(void)qf_smtp_reply_next(&s->reply, &at, &challenge);
 	if (s->auth.len > 0) {
+		qf_auth_hide(s->setup->auth, &s->reply.text);
 		qf_smtp_confused(s, "unexpected reply");
 		return;
 	}

@@ -22,7 +22,8 @@ const struct qf_module_option qf_smtp_options[] = {
     {"proxy-pass-file", 0, QF_MODULE_TEXT, AT(proxy_pass_file), NULL, "FILE",
 	"file whose first line is the password for the proxy"},
     {"user", 0, QF_MODULE_TEXT, AT(user), NULL, "NAME", "user name"},
-    {"pass", 0, QF_MODULE_SECRET, AT(pass), NULL, "WORD", "password"},
+    {"pass", 0, QF_MODULE_SECRET, AT(pass), NULL, "WORD",
+	"password; on descriptor 0 only"},
     {"pass-file", 0, QF_MODULE_TEXT, AT(pass_file), NULL, "FILE",
 	"file whose first line is the password"},
     {"oauth-token-file", 0, QF_MODULE_TEXT, AT(token_file), NULL, "FILE",
@@ -99,8 +100,8 @@ static int check_tls(const struct qf_smtp_options *o, struct qf_err *e)
 
 	if (!wants_tls(o) && name != NULL)
 		return qf_fail(e, QF_EINVAL,
-		    "option %s needs tls or starttls: without one of them "
-		    "nothing would be encrypted",
+		    "option %s needs TLS, which no option asks for: nothing "
+		    "would be encrypted",
 		    name);
 	if (o->keyfile != NULL && o->certfile == NULL)
 		return qf_fail(e, QF_EINVAL,
@@ -159,7 +160,9 @@ int qf_smtp_options_tls_conf(
 	    .fingerprint = o->fingerprint};
 	if (o->tls_min == NULL)
 		return 0;
-	return qf_tls_version_parse(o->tls_min, &out->min, e);
+	if (qf_tls_version_parse(o->tls_min, &out->min, e) < 0)
+		return qf_err_context(e, "option tls-min");
+	return 0;
 }
 
 int qf_smtp_options_login(const struct qf_smtp_options *o,

@@ -5,7 +5,7 @@
 void qf_smtp_reply_reset(struct qf_smtp_reply *r)
 {
 	r->code = 0;
-	r->complete = false;
+	r->complete = r->bare = false;
 	r->lines = r->bytes = 0;
 	qf_buf_reset(&r->text);
 	qf_buf_reset(&r->line);
@@ -65,8 +65,6 @@ static void keep_text(struct qf_smtp_reply *r, struct qf_span line)
 
 	if (line.n > 4)
 		text = qf_span_n(line.p + 4, line.n - 4);
-	if (text.n > QF_REPLY_TEXT_MAX && r->code != 334)
-		text.n = QF_REPLY_TEXT_MAX;
 	qf_smtp_add_printable(&r->text, text);
 	qf_buf_addc(&r->text, '\n');
 }
@@ -87,9 +85,22 @@ static int take_line(struct qf_smtp_reply *r, struct qf_err *e)
 		return not_a_reply(line, "too many lines", e);
 	r->code = code;
 	keep_text(r, line);
-	r->complete = line.n == 3 || line.p[3] == ' ';
+	r->bare = line.n == 3;
+	r->complete = r->bare || line.p[3] == ' ';
 	qf_buf_reset(&r->line);
 	return r->complete;
+}
+
+/* What exceeds a limit; it is quoted as far as it goes, the same whatever the
+ * pieces are. */
+static int too_long(struct qf_smtp_reply *r, const char *p, size_t line_room,
+    size_t room, struct qf_err *e)
+{
+	bool is_line = line_room <= room;
+
+	qf_buf_add(&r->line, p, is_line ? line_room : room);
+	return not_a_reply(
+	    qf_buf_span(&r->line), is_line ? "line too long" : "too long", e);
 }
 
 int qf_smtp_reply_feed(
@@ -98,20 +109,18 @@ int qf_smtp_reply_feed(
 	while (in->n > 0) {
 		const char *lf = memchr(in->p, '\n', in->n);
 		size_t n = lf != NULL ? (size_t)(lf - in->p) : in->n;
+		size_t line_room = QF_REPLY_LINE_MAX - r->line.len;
+		size_t room = QF_REPLY_TOTAL_MAX - r->bytes;
 		int rc;
 
-		/* Most of a line that never ends is left unread. */
-		if (qf_buf_add(&r->line, in->p, n) < 0)
-			return not_a_reply(
-			    n > r->line.len ? *in : qf_buf_span(&r->line),
-			    "line too long", e);
+		/* Most of what never ends is left unread. */
+		if (n > line_room || n + (lf != NULL) > room)
+			return too_long(r, in->p, line_room, room, e);
+		qf_buf_add(&r->line, in->p, n);
 		n += lf != NULL;
 		in->p += n;
 		in->n -= n;
 		r->bytes += n;
-		if (r->bytes > QF_REPLY_TOTAL_MAX)
-			return not_a_reply(
-			    qf_buf_span(&r->line), "too long", e);
 		if (lf == NULL)
 			break;
 		rc = take_line(r, e);
@@ -174,6 +183,17 @@ void qf_smtp_reply_flatten(struct qf_span lines, struct qf_buf *out)
 	cut_at(out, start + QF_REPLY_TEXT_MAX);
 }
 
+/* The line that was not understood. */
+static void add_odd_line(const struct qf_smtp_reply *r, struct qf_buf *out)
+{
+	struct qf_span line = qf_buf_span(&r->line);
+
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	qf_smtp_add_printable(out, line);
+	qf_buf_addc(out, '\n');
+}
+
 void qf_smtp_reply_lines(
     const struct qf_smtp_reply *r, size_t max, struct qf_buf *out)
 {
@@ -184,14 +204,12 @@ void qf_smtp_reply_lines(
 		bool last = --left == 0 && r->complete;
 
 		qf_buf_addf(out, "%d", r->code);
-		if (!last || line.n > 0)
+		if (!last || !r->bare)
 			qf_buf_addc(out, last ? ' ' : '-');
 		qf_buf_addspan(out, line);
 		qf_buf_addc(out, '\n');
 	}
-	if (!r->complete && r->line.len > 0) {
-		qf_smtp_add_printable(out, qf_span_trim(qf_buf_span(&r->line)));
-		qf_buf_addc(out, '\n');
-	}
+	if (!r->complete)
+		add_odd_line(r, out);
 	cut_at(out, start + max);
 }

@@ -18,8 +18,7 @@
 enum {
 	QF_REPLY_LINE_MAX = 12288, /* bytes of a line, without its end; what RFC
 				    * 4954 allows a challenge */
-	QF_REPLY_TEXT_MAX = 512,   /* bytes of a line's text that are kept; of
-				    * 334, which asks for more, all */
+	QF_REPLY_TEXT_MAX = 512,   /* bytes of a reply as one line */
 	QF_REPLY_LINES_MAX = 100,
 	QF_REPLY_TOTAL_MAX = 65536 /* bytes of a reply */
 };
@@ -27,6 +26,7 @@ enum {
 struct qf_smtp_reply {
 	int code;           /* of its lines; 0 before the first */
 	bool complete;      /* the last line is there */
+	bool bare;          /* ... and is the code alone */
 	struct qf_buf text; /* of all lines, each with an LF after it */
 	/* Inside: */
 	struct qf_buf line; /* as far as it came */

@@ -51,6 +51,8 @@ static void add_step(const struct qf_smtp *s, enum qf_smtp_step step,
 
 	if (step == QF_SMTP_EHLO && s->setup->lmtp)
 		qf_buf_adds(out, "LHLO");
+	else if (step == QF_SMTP_STARTTLS && s->setup->tls == QF_SMTP_TLS_IS_ON)
+		qf_buf_adds(out, "handshake");
 	else if (step == QF_SMTP_AUTH && s->mechanism != NULL)
 		qf_buf_addf(out, "AUTH %s", s->mechanism);
 	else if (step == QF_SMTP_MAIL && s->mail != NULL)

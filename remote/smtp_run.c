@@ -1,18 +1,10 @@
 #include "remote/smtp_run.h"
 
-#include <string.h>
-
 #include "lib/base/clock.h"
 
 enum {
 	READ_CHUNK = 16384
 };
-
-/* What an error of the stream is about. */
-static const char *reason(const struct qf_err *e)
-{
-	return e->sys != 0 ? strerror(e->sys) : e->text;
-}
 
 /* What there is to read, without waiting: as qf_stream_read(). */
 static long read_some(struct qf_smtp *s, struct qf_stream *st, struct qf_err *e)
@@ -32,7 +24,7 @@ static void on_readable(struct qf_smtp *s, struct qf_stream *st)
 	long n = read_some(s, st, &e);
 
 	if (n <= 0 && n != QF_ETIME)
-		qf_smtp_closed(s, n == 0 ? NULL : reason(&e));
+		qf_smtp_closed(s, n == 0 ? NULL : qf_stream_reason(&e));
 }
 
 static void on_writable(struct qf_smtp *s, struct qf_stream *st)
@@ -52,7 +44,7 @@ static void on_writable(struct qf_smtp *s, struct qf_stream *st)
 	while (qf_smtp_wants(s) == QF_SMTP_WANTS_IO &&
 	       read_some(s, st, &ignored) > 0)
 		;
-	qf_smtp_closed(s, reason(&e));
+	qf_smtp_closed(s, qf_stream_reason(&e));
 }
 
 static void do_handshake(
@@ -76,7 +68,7 @@ static void turn(struct qf_smtp *s, struct qf_stream *st)
 		want |= QF_STREAM_WRITE;
 	ready = qf_stream_wait(st, want, qf_smtp_deadline(s), &e);
 	if (ready < 0 && ready != QF_ETIME)
-		qf_smtp_closed(s, reason(&e));
+		qf_smtp_closed(s, qf_stream_reason(&e));
 	if (ready > 0 && ready & QF_STREAM_READ)
 		on_readable(s, st);
 	/* What came may have led to commands: they need not wait. */

@@ -3,39 +3,65 @@
 #include <string.h>
 
 enum {
-	READ_CHUNK = 65536
+	READ_CHUNK = 65536,
+	LANES = 16,
+	ROUNDS = 255 /* what a lane can count */
 };
 
-static bool has_eightbit(const char *p, size_t n)
+/* Bytes that are looked at together. */
+typedef unsigned char lanes __attribute__((vector_size(LANES)));
+
+/* What was counted of some bytes. */
+struct tally {
+	uint64_t lf, cr;
+	unsigned char all; /* the bytes, or-ed */
+};
+
+static void tally_lanes(struct tally *t, const char *p, size_t rounds)
 {
-	uint64_t all = 0;
+	lanes lf = {0}, cr = {0}, all = {0}, v;
 
-	for (; n >= sizeof all; p += sizeof all, n -= sizeof all) {
-		uint64_t word;
-
-		memcpy(&word, p, sizeof word);
-		all |= word;
+	for (; rounds > 0; rounds--, p += LANES) {
+		memcpy(&v, p, LANES);
+		lf -= (lanes)(v == '\n');
+		cr -= (lanes)(v == '\r');
+		all |= v;
 	}
-	for (; n > 0; p++, n--)
-		all |= (unsigned char)*p;
-	return (all & UINT64_C(0x8080808080808080)) != 0;
+	for (int i = 0; i < LANES; i++) {
+		t->lf += lf[i];
+		t->cr += cr[i];
+		t->all |= all[i];
+	}
 }
 
-/* The bytes that line ends need beyond those that they have: LF, CR and CR LF
- * are all line ends, and CR LF goes out for each. */
-static uint64_t missing(const char *p, size_t n, char before)
+static struct tally count(const char *p, size_t n)
+{
+	struct tally t = {0};
+
+	while (n >= LANES) {
+		size_t rounds = n / LANES < ROUNDS ? n / LANES : ROUNDS;
+
+		tally_lanes(&t, p, rounds);
+		p += rounds * LANES;
+		n -= rounds * LANES;
+	}
+	for (; n > 0; n--, p++) {
+		t.lf += *p == '\n';
+		t.cr += *p == '\r';
+		t.all |= (unsigned char)*p;
+	}
+	return t;
+}
+
+/* Each CR LF, also where the CR came before. */
+static uint64_t count_pairs(const char *p, size_t n, char before)
 {
 	const char *end = p + n, *at;
-	uint64_t bare = 0, pairs = 0;
+	uint64_t pairs = before == '\r' && p[0] == '\n';
 
-	for (at = p; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
-	     at++) {
-		bare++;
-		pairs += (at > p ? at[-1] : before) == '\r';
-	}
 	for (at = p; (at = memchr(at, '\r', (size_t)(end - at))) != NULL; at++)
-		bare++;
-	return bare - 2 * pairs;
+		pairs += at + 1 < end && at[1] == '\n';
+	return pairs;
 }
 
 int qf_survey(struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
@@ -46,8 +72,14 @@ int qf_survey(struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
 
 	*v = (struct qf_survey){.wire = rest.end - rest.at};
 	while ((n = qf_body_read(&rest, chunk, sizeof chunk, e)) > 0) {
-		v->wire += missing(chunk, (size_t)n, last);
-		v->eightbit = v->eightbit || has_eightbit(chunk, (size_t)n);
+		struct tally t = count(chunk, (size_t)n);
+
+		/* LF, CR and CR LF are all line ends, and CR LF goes out for
+		 * each. */
+		v->wire += t.lf + t.cr;
+		if (t.cr > 0 || last == '\r')
+			v->wire -= 2 * count_pairs(chunk, (size_t)n, last);
+		v->eightbit = v->eightbit || t.all > 127;
 		last = chunk[n - 1];
 	}
 	v->ends = last == '\n' || last == '\r';

@@ -87,6 +87,7 @@ static bool dial(struct attempt *a)
 		drop_address(h, &a->peer.ip);
 		return true;
 	}
+	a->walk->no_socket |= fault == QF_DIAL_SOCKET;
 	qf_log(QF_LOG_INFO, "no connection", QF_KS("text", e.text));
 	/* Those that were not even tried will not be. */
 	if (h->n == n)
@@ -258,6 +259,7 @@ static bool find_tlsa(struct host *h)
 enum qf_walk_end qf_walk(struct qf_walk *w, const struct qf_walk_spec *spec)
 {
 	bool said = false, all_refused = spec->hosts->later == 0;
+	bool left_out = false;
 
 	for (size_t i = 0; i < spec->hosts->n && !said; i++) {
 		struct host h = {.spec = spec, .mx = &spec->hosts->v[i]};
@@ -265,12 +267,15 @@ enum qf_walk_end qf_walk(struct qf_walk *w, const struct qf_walk_spec *spec)
 		if (find_tlsa(&h))
 			said = try_host(&h, w, &all_refused);
 		else
-			all_refused = false;
+			left_out = true;
 		qf_tlsa_free(&h.tlsa);
 	}
 	if (w->session == NULL)
-		return QF_WALK_NOBODY;
-	return said || !all_refused ? QF_WALK_SAID : QF_WALK_ALL_REFUSED;
+		return left_out       ? QF_WALK_LEFT_OUT
+		       : w->no_socket ? QF_WALK_NO_SOCKET
+				      : QF_WALK_NOBODY;
+	return said || left_out || !all_refused ? QF_WALK_SAID
+						: QF_WALK_ALL_REFUSED;
 }
 
 void qf_walk_free(struct qf_walk *w)

@@ -35,13 +35,16 @@ struct qf_walk_spec {
 };
 
 enum qf_walk_end {
-	QF_WALK_SAID,       /* the result is what a server said */
 	QF_WALK_NOBODY,     /* no server could be connected to */
+	QF_WALK_LEFT_OUT,   /* ... as TLSA records can not be had */
+	QF_WALK_NO_SOCKET,  /* the same, as this host lacks what it takes */
+	QF_WALK_SAID,       /* the result is what a server said */
 	QF_WALK_ALL_REFUSED /* the greetings of all were 5xx: the last one */
 };
 
 struct qf_walk {
 	struct qf_smtp *session; /* whose result counts, or NULL */
+	bool no_socket;          /* one could not be had */
 	char ip[QF_IP_TEXT];     /* of its server */
 	struct qf_tls_info tls;  /* version empty: no TLS */
 };

@@ -2,8 +2,8 @@
  * qfrontctl check: everything that can be wrong in the configuration, before
  * mail meets it. Each problem is one line, FILE:LINE: what; what to do.
  *
- * The front end's files are checked here. The sender's are checked by the
- * program that reads them, `qfront-send --check`.
+ * The front end's files are checked here, others by the programs that read
+ * them: `qfront-send --check`, `qfront-remote --check`.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -152,23 +152,21 @@ static void check_queue_settings(
 	qf_queue_settings_free(&settings);
 }
 
-/* The sender's own check, which prints its problems itself. */
-static void check_sender(const struct qf_ctl *ctl, struct qf_problems *p)
+/* A program's own check, which prints the problems itself. */
+static void check_by(const char *program, struct qf_problems *p)
 {
 	static const struct qf_child_fd fds[] = {
 	    {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
-	struct qf_buf path = QF_BUF_INIT, control = QF_BUF_INIT;
+	struct qf_buf path = QF_BUF_INIT;
 	struct qf_child child = QF_CHILD_NONE;
 	struct qf_err e;
 	int status = 0;
 
-	qf_dir_join(&path, QF_DIR_SBIN, "qfront-send");
-	qf_buf_addf(&control, "--control=%s", ctl->path);
+	qf_dir_join(&path, QF_DIR_SBIN, program);
 	fflush(stdout);
 	if (qf_child_start(&child,
 		&(struct qf_child_spec){.path = path.s,
-		    .argv = (char *[]){path.s, (char[]){"--check"}, control.s,
-			NULL},
+		    .argv = (char *[]){path.s, (char[]){"--check"}, NULL},
 		    .fds = fds,
 		    .nfds = sizeof fds / sizeof *fds},
 		&e) < 0 ||
@@ -177,7 +175,6 @@ static void check_sender(const struct qf_ctl *ctl, struct qf_problems *p)
 	else if (status != 0)
 		p->count++;
 	qf_buf_free(&path);
-	qf_buf_free(&control);
 }
 
 static int run(int argc, char **argv)
@@ -201,7 +198,8 @@ static int run(int argc, char **argv)
 	check_chains(&ctl, config.timeoutchain * 1000, &problems);
 	check_next(&ctl, config.queueprog, &problems);
 	check_queue_settings(&ctl, &problems);
-	check_sender(&ctl, &problems);
+	check_by("qfront-send", &problems);
+	check_by("qfront-remote", &problems);
 	qf_frontend_config_free(&config);
 	qf_ctl_close(&ctl);
 	if (problems.count > 0)

@@ -74,6 +74,8 @@ static int run(int argc, char **argv)
 		rc = e.rc;
 	else
 		rc = ok ? qf_tcpto_clear(&t, &e) : show(&t, json, &e);
+	if (rc < 0 && t.dir >= 0)
+		qf_err_context(&e, "%s", qf_dir(QF_DIR_QUEUE));
 	if (rc < 0)
 		fprintf(stderr, "qfrontctl: %s\n", e.text);
 	qf_tcpto_close(&t);

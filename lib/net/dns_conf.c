@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
@@ -53,7 +54,10 @@ static const char *set_anchor(
 	qf_buf_addspan(&path, value);
 	free(conf->trust_anchor);
 	conf->trust_anchor = qf_buf_detach(&path);
-	return NULL;
+	return access(conf->trust_anchor, R_OK) == 0
+		   ? NULL
+		   : "this file can not be read; name one with DNSKEY or DS "
+		     "records";
 }
 
 static const struct word {

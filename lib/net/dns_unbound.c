@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <unbound.h>
-
 #include "lib/base/clock.h"
 #include "lib/net/dns_wire.h"
+#include "lib/net/unbound_load.h"
 
 enum {
 	AT_ONCE = 32, /* questions on their way together */
@@ -27,7 +26,10 @@ static const char *const root_anchors[] = {
 struct unbound {
 	struct qf_dns dns;
 	struct ub_ctx *ctx;
+	bool is_late; /* an answer did not come in time */
 };
+
+static const struct qf_unbound *ub;
 
 /* One question that libunbound works on. */
 struct job {
@@ -42,7 +44,7 @@ static void take(struct job *job, int err, struct ub_result *r)
 	struct qf_dns_answer *a = &job->q->answer;
 
 	if (err != 0) {
-		qf_dns_fail(a, "resolver: %s", ub_strerror(err));
+		qf_dns_fail(a, "resolver: %s", ub->strerror(err));
 	} else if (r->bogus) {
 		qf_dns_fail(a, "DNSSEC: %s",
 		    r->why_bogus != NULL ? r->why_bogus : "bogus");
@@ -65,16 +67,16 @@ static void on_result(void *arg, int err, struct ub_result *r)
 	job->started = false;
 	(*job->open)--;
 	take(job, err, r);
-	ub_resolve_free(r);
+	ub->resolve_free(r);
 }
 
 static void start(struct unbound *u, struct job *job)
 {
-	int err = ub_resolve_async(u->ctx, job->q->name, (int)job->q->type, 1,
+	int err = ub->resolve_async(u->ctx, job->q->name, (int)job->q->type, 1,
 	    job, on_result, &job->id);
 
 	if (err != 0) {
-		qf_dns_fail(&job->q->answer, "resolver: %s", ub_strerror(err));
+		qf_dns_fail(&job->q->answer, "resolver: %s", ub->strerror(err));
 		return;
 	}
 	job->started = true;
@@ -92,17 +94,18 @@ static void lookup_some(struct unbound *u, struct qf_dns_query *const *q,
 		start(u, &job[i]);
 	}
 	while (open > 0) {
-		struct pollfd p = {.fd = ub_fd(u->ctx), .events = POLLIN};
+		struct pollfd p = {.fd = ub->fd(u->ctx), .events = POLLIN};
 
 		if (poll(&p, 1, qf_deadline_poll(deadline)) > 0)
-			(void)ub_process(u->ctx);
+			(void)ub->process(u->ctx);
 		else if (qf_deadline_poll(deadline) == 0)
 			break;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!job[i].started)
 			continue;
-		(void)ub_cancel(u->ctx, job[i].id);
+		u->is_late = true;
+		(void)ub->cancel(u->ctx, job[i].id);
 		qf_dns_fail(&q[i]->answer, "no name server answered in time");
 	}
 }
@@ -121,7 +124,9 @@ static void close_unbound(struct qf_dns *dns)
 {
 	struct unbound *u = (struct unbound *)dns;
 
-	ub_ctx_delete(u->ctx);
+	/* It would wait for its thread, which may not be there, or hang. */
+	if (!u->is_late)
+		ub->ctx_delete(u->ctx);
 	free(u);
 }
 
@@ -129,8 +134,9 @@ static const struct qf_dns_ops ops = {lookup, close_unbound};
 
 static int said(int err, struct qf_err *e)
 {
-	return err == 0 ? 0
-			: qf_fail(e, QF_ENET, "resolver: %s", ub_strerror(err));
+	return err == 0
+		   ? 0
+		   : qf_fail(e, QF_ENET, "resolver: %s", ub->strerror(err));
 }
 
 /* As libunbound writes it: ADDRESS@PORT. */
@@ -155,12 +161,12 @@ static int use_servers(
 	int err = 0;
 
 	if (conf->servers == 0)
-		return said(ub_ctx_resolvconf(u->ctx, NULL), e);
+		return said(ub->ctx_resolvconf(u->ctx, NULL), e);
 	for (unsigned i = 0; i < conf->servers && err == 0; i++) {
 		char text[SERVER_TEXT];
 
 		server_text(text, &conf->server[i]);
-		err = ub_ctx_set_fwd(u->ctx, text);
+		err = ub->ctx_set_fwd(u->ctx, text);
 	}
 	return said(err, e);
 }
@@ -181,7 +187,7 @@ static int use_anchor(
 	if (anchor == NULL)
 		return 0;
 	u->dns.proves = true;
-	return said(ub_ctx_add_ta_file(u->ctx, anchor), e);
+	return said(ub->ctx_add_ta_file(u->ctx, anchor), e);
 }
 
 static int set_up(
@@ -194,10 +200,10 @@ static int set_up(
 	if (rc < 0)
 		return rc;
 	/* The name server is often on this host. */
-	rc = ub_ctx_set_option(u->ctx, "do-not-query-localhost:", "no");
+	rc = ub->ctx_set_option(u->ctx, "do-not-query-localhost:", "no");
 	/* Work in a thread, not in a child of ours that somebody else reaps. */
 	if (rc == 0)
-		rc = ub_ctx_async(u->ctx, 1);
+		rc = ub->ctx_async(u->ctx, 1);
 	return said(rc, e);
 }
 
@@ -205,11 +211,15 @@ int qf_dns_unbound_open(
     struct qf_dns **dns, const struct qf_dns_conf *conf, struct qf_err *e)
 {
 	static const struct qf_dns_conf none;
-	struct unbound *u = qf_alloc(sizeof *u);
+	struct unbound *u;
 	int rc;
 
+	ub = qf_unbound_load(e);
+	if (ub == NULL)
+		return QF_ENET;
+	u = qf_alloc(sizeof *u);
 	u->dns.ops = &ops;
-	u->ctx = ub_ctx_create();
+	u->ctx = ub->ctx_create();
 	if (u->ctx == NULL) {
 		free(u);
 		return qf_fail(e, QF_ENET, "resolver: no memory or no entropy");

@@ -5,7 +5,8 @@
 #ifndef QF_NET_DNS_WIRE_H
 #define QF_NET_DNS_WIRE_H
 
-#include "lib/net/dns.h"
+#include "lib/base/err.h"
+#include "lib/net/dns_answer.h"
 
 enum {
 	QF_DNS_WIRE_NAME = 255, /* bytes of a name */

@@ -64,8 +64,9 @@ static bool bind_source(
 
 	t->fault = QF_DIAL_BIND;
 	if (from->ss_family == 0) {
-		qf_fail(&t->why, QF_ENET,
-		    "source %.255s: no address of this family", source->text);
+		qf_fail(&t->why, QF_ENET, "source %.255s: %s", source->text,
+		    source->why != NULL ? source->why
+					: "no address of this family");
 		return false;
 	}
 	if (bind(fd, (const struct sockaddr *)from, t->len) < 0) {
@@ -254,6 +255,7 @@ void qf_race_find_source(struct qf_race_source *source, const char *text)
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
 	struct qf_span rest = qf_span(text), one;
 	bool more = true;
+	int rc;
 
 	*source = (struct qf_race_source){.text = text};
 	while (more) {
@@ -266,7 +268,10 @@ void qf_race_find_source(struct qf_race_source *source, const char *text)
 		if (one.n == 0 || one.n >= sizeof name)
 			continue;
 		snprintf(name, sizeof name, "%.*s", (int)one.n, one.p);
-		if (getaddrinfo(name, NULL, &hints, &found) != 0)
+		rc = getaddrinfo(name, NULL, &hints, &found);
+		if (rc != 0)
+			source->why = gai_strerror(rc);
+		if (rc != 0)
 			continue;
 		take_source(source, found);
 		freeaddrinfo(found);

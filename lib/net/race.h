@@ -50,6 +50,7 @@ struct qf_race_source {
 	/* Is a source wanted? Then a family without one can not be used, and
 	 * `text` says so. */
 	const char *text;
+	const char *why; /* ... and this, where a name leads nowhere */
 };
 
 struct qf_race {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "lib/base/clock.h"
@@ -153,4 +154,9 @@ long qf_stream_write(struct qf_stream *st, const void *p, size_t n,
 		rc = ops(st)->write(st, p, n, e);
 	while (again(st, QF_STREAM_WRITE, deadline, &rc, e));
 	return rc;
+}
+
+const char *qf_stream_reason(const struct qf_err *e)
+{
+	return e->sys != 0 ? strerror(e->sys) : e->text;
 }

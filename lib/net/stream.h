@@ -67,4 +67,7 @@ long qf_stream_read(struct qf_stream *st, void *p, size_t n, int64_t deadline,
 long qf_stream_write(struct qf_stream *st, const void *p, size_t n,
     int64_t deadline, struct qf_err *e);
 
+/* What such an error is about, without the name of what failed. */
+const char *qf_stream_reason(const struct qf_err *e);
+
 #endif

@@ -133,8 +133,8 @@ static bool session_has_input(struct qf_stream *st)
 {
 	const struct qf_tls_session *s = st->session;
 
-	return s->is_at_end || s->is_broken || s->wire.at < s->wire.n ||
-	       SSL_pending(s->ssl) > 0;
+	return s->is_at_end || s->is_broken || s->wire.write_sys != 0 ||
+	       s->wire.at < s->wire.n || SSL_pending(s->ssl) > 0;
 }
 
 static void session_close(struct qf_stream *st)

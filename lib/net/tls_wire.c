@@ -37,6 +37,11 @@ void qf_tls_wire_fill(struct qf_tls_wire *w)
 	w->is_at_end = n == 0;
 	if (n < 0 && !w->is_dry)
 		w->read_sys = errno;
+	/* Nobody answers what was lost. */
+	if (w->is_dry && w->write_sys != 0) {
+		w->is_dry = false;
+		w->read_sys = w->write_sys;
+	}
 	w->at = 0;
 	w->n = n > 0 ? (size_t)n : 0;
 	remember_first(w);

@@ -47,6 +47,8 @@ static const struct large {
     {"Content-Type: a/b; name=", "=?utf-8?q?=", 11, 250000},
     {"size ", "if=!", 4, 100000},
     {"size ", "a=b ", 4, 100000},
+    {"x250-", "x", 1, 300000},
+    {"x", "250-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", 42, 300000},
 };
 
 static const char *const tokens[] = {"\r", "\n", "\r\n", "\n ", "\n\n", "--",

@@ -51,6 +51,23 @@ sys.exit(not eval(sys.argv[2]))' "$1" "$2"
 	[ "$status" -eq 1 ]
 }
 
+@test "the driver gives files to programs, and counts the processor" {
+	"$DRIVER" --size 5000 "$NOOP" message
+	cp message third
+	printf '#!/bin/sh\ncat >>zero\ncat <&3 >>three\n' >both
+	chmod +x both
+	run "$DRIVER" --feed 3 --cpu 1 --ms 0 --least 3 "$PWD/both" \
+		<message 3<third
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output =~ ^3\ [0-9]+\ ([0-9]+)(\ [0-9]+){3}$ ]]
+	((BASH_REMATCH[1] > 0))
+	cat message message message | cmp - zero
+	cmp zero three
+	run "$DRIVER" --feed 3 "$PWD/both" <message 3<&-
+	[ "$status" -eq 1 ]
+}
+
 @test "frontend: every row and every target is there" {
 	"$QF_SRCDIR/bench/frontend" --quick --seed 7 --json records.json \
 		--save . >report
@@ -179,4 +196,102 @@ assert look == syscalls.Look(calls=6, syncs=3, waits=2)'
 	echo "$output"
 	[ "$status" -eq 1 ]
 	[[ $output == *"nothing is durable"* ]]
+}
+
+# sink OPTION...: starts one; its port is $port, and `seen N` asks it.
+sink() {
+	local line
+
+	# It ends with its standard input.
+	coproc SINK { exec "$QF_BUILDDIR/bench/sink" "$@" 3>&-; }
+	read -r line <&"${SINK[0]}"
+	port=${line#port }
+}
+
+seen() {
+	echo "$1" >&"${SINK[1]}"
+	read -r -t 60 line <&"${SINK[0]}"
+	echo "$line"
+}
+
+@test "the sink counts what a client does" {
+	sink --pipelining 1 --chunking 1 --delay 20
+	printf '%s\r\n' 'EHLO x' 'MAIL FROM:<a@b.example>' \
+		'RCPT TO:<c@d.example>' DATA >>first
+	printf '%s\r\n' '..' 'a message' . 'RSET' 'MAIL FROM:<>' \
+		'RCPT TO:<c@d.example>' 'BDAT 5' >second
+	printf 'abcdeBDAT 3\r\nfghBDAT 0 LAST\r\nquit\r\n' >>second
+	exec 4<>"/dev/tcp/127.0.0.1/$port"
+	read -r line <&4
+	[ "$line" = $'220 sink.example\r' ]
+	cat first >&4
+	until [[ $line == 354* ]]; do read -r line <&4; done
+	cat second >&4
+	cat <&4 >answers
+	exec 4>&-
+	# Of the message, RSET, MAIL, RCPT, three chunks, QUIT.
+	[ "$(tr -d '\r' <answers)" = "$(printf '%s\n' '250 taken' '250 ok' \
+		'250 ok' '250 ok' '250 ok' '250 ok' '250 taken' '221 bye')" ]
+	seen 2
+	[[ $line =~ ^messages\ 2\ bytes\ 23\ connections\ 1\ handshakes\ 0 ]]
+	[[ $line =~ \ resumed\ 0\ flights\ 2\ us\ ([0-9]+)$ ]]
+	((BASH_REMATCH[1] >= 40000))
+	seen 0
+	[[ $line == "messages 0 bytes 0 connections 0"*" us 0" ]]
+	eval "exec ${SINK[1]}>&-"
+	wait "$SINK_PID"
+	run "$QF_BUILDDIR/bench/sink" --tls 1
+	[ "$status" -eq 1 ]
+	[[ $output == *"needs a certificate"* ]]
+}
+
+@test "remote: every row and every target is there" {
+	"$QF_SRCDIR/bench/remote" --quick --seed 7 --peers peers \
+		--json records.json --save . >report
+	cat report
+	cmp report remote.txt
+	cmp records.json remote.json
+	[ "$(grep -c ', 2 rounds$' report)" -eq 7 ]
+	[ "$(grep -c '(target ' report)" -eq 18 ]
+	cat >check.py <<-'END'
+		import json
+		j = json.load(open("records.json"))
+		assert j["quick"] and j["seed"] == 7
+		rows = {(r["group"], r["name"], r["size"]): r for r in j["rows"]}
+		assert len(rows) == len(j["rows"])
+		for name in ("postfix smtp", "msmtp", "nullmailer smtp"):
+		    assert (name in j["missing"]) != any(
+		        r["name"] == name for r in j["rows"]), name
+		assert all(r["rate"] > 0 for r in j["rows"])
+		def site(name, field):
+		    return rows["site", name, 4096][field]
+		# What does not depend on the machine's speed.
+		assert site("reused", "trips") == 2
+		assert site("reused, CHUNKING", "trips") == 1
+		assert site("reused, no pipelining", "trips") == 4
+		assert site("TLS reused, CHUNKING", "trips") == 1
+		assert site("reused", "connections") == 0.333
+		assert site("new", "connections") == 1
+		assert site("TLS reused", "full") == 0.333
+		assert site("TLS new", "full") == 0.333
+		assert site("TLS new", "resumed") == 0.667
+		for name in ("qfront-remote", "qfront-smtp"):
+		    for group in ("one", "quick", "tls"):
+		        r = rows[group, name, 4096]
+		        assert r["connections"] == 1 and r["cpu"] > 0
+		        assert r["full"] == (group == "tls")
+	END
+	"$PYTHON" check.py
+}
+
+@test "remote: a message that is not sent ends it" {
+	mkdir -p build/bench
+	ln -s "$QF_BUILDDIR"/bench/* build/bench
+	printf '#!/bin/sh\necho broken >&2\nexit 1\n' >carry
+	chmod +x carry
+	ln -sfn "$PWD/carry" build/bench/carry
+	QF_BUILDDIR=$PWD/build run "$QF_SRCDIR/bench/remote" --quick --offline
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"reused"*"broken"* ]]
 }

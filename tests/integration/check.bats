@@ -182,6 +182,40 @@ fresh() {
 	found
 }
 
+@test "routes for qfront-remote: each line, and the files that it names" {
+	fresh
+	control me me.example
+	control chain ''
+	printf 'secret\n' >pass
+	chmod 600 pass
+	control smtproutes "a.example:relay.example:587 starttls user=u \
+pass-file=$PWD/pass x509cafile=$PWD/ca.pem" \
+		"b.example: port=26"
+	(umask 077 && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem \
+		-out ca.pem -subj /CN=ca -days 2) 2>openssl.log
+	run "$SBIN/qfrontctl" check
+	echo "$output"
+	[ "$status" -eq 0 ]
+	control timeoutremote never
+	control smtproutes 'a.example:relay.example:0' 'b.example relay' \
+		'c.example:relay.example tls user=u pass-file=nothing' \
+		'd.example:relay.example tls x509cafile=nothing' \
+		'e.example: starttls user=u pass=p' 'f.example:relay speed=fast' \
+		'g.example:relay'
+	want 'timeoutremote:1: "never" is not a number'
+	found
+	rm "$CONTROLDIR/timeoutremote"
+	want 'smtproutes:1: the port of a relay is no number'
+	want 'smtproutes:2: no colon'
+	want 'smtproutes:3: pass-file: nothing'
+	want 'smtproutes:4: authorities nothing: '
+	want 'smtproutes:5: a login without a relay'
+	want 'smtproutes:6: word 2 behind the colon is no option'
+	unset 'WANTED[0]'
+	found
+	[ "$(grep -c "^$CONTROLDIR/" <<<"$output")" -eq 6 ]
+}
+
 # By the notes alone: nothing is loaded for a message that no stage is for.
 @test "an edit after a seal defers mail that neither stage is for" {
 	fresh

@@ -71,7 +71,7 @@ make_sender() {
 
 @test "intake: a message is queued whole, or refused for now without a trace" {
 	make_chain
-	points intake --sparse
+	points intake --sparse 32
 }
 
 @test "intake: the same for a queue without nameless files" {
@@ -129,17 +129,17 @@ ABOVE=fdopendir,fstatat,malloc,open,read
 	export PLUGINDIR=$QF_BUILDDIR/tests/plugins/.libs
 	control chain judge 'judge@two mark=two rcpt=@two.example'
 	message >m
-	points split --sparse --process qfrontd
+	points split --sparse 32 --process qfrontd
 }
 
 @test "groups: all of them are queued, or none" {
 	message >m
-	points groups --sparse
+	points groups --sparse 32
 }
 
 @test "groups: the same for a queue without nameless files" {
 	message >m
-	points groups --no-tmpfile --sparse --skip faccess,malloc,read
+	points groups --no-tmpfile --sparse 32 --skip faccess,malloc,read
 }
 
 # A held message, and a module that serves everybody.

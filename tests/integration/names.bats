@@ -35,6 +35,14 @@ setup_file() {
 			tous MX 10 us
 			tous MX 20 v4
 			us A 192.0.2.77
+			tozero MX 10 zero
+			zero A 0.0.0.0
+			zero AAAA ::
+			tozero2 MX 10 zero
+			tozero2 MX 5 v4
+			ring1 CNAME ring2
+			ring2 CNAME ring1
+			toring MX 10 ring1
 			better MX 5 v4
 			better MX 10 us
 			tonothing MX 10 nosuch
@@ -184,6 +192,9 @@ later 1" mx tofail.example
 	both "fault 5: the best mail exchanger of tolocalhost.example is this host" \
 		-g own mx tolocalhost.example
 	both "10 local.example 127.0.0.1" mx tolocalhost.example
+	both "fault 5: the best mail exchanger of tozero.example is this host" \
+		-g own mx tozero.example
+	both "5 v4.example 192.0.2.4" -g own mx tozero2.example
 	both "fault 5: the best mail exchanger of tous.example is this host" \
 		-g 192.0.2.77 mx tous.example
 	both "5 v4.example 192.0.2.4" -g 192.0.2.77 mx better.example
@@ -197,6 +208,17 @@ later 1" mx tofail.example
 	both "5 c.order.example 192.0.2.13
 10 a.order.example 192.0.2.11
 20 b.order.example 192.0.2.12" mx self.example
+}
+
+@test "aliases in a ring" {
+	run resolve mx ring1.example
+	[[ $status -eq 1 && $output == "fault "[23]": "* ]]
+	run resolve -u mx ring1.example
+	[[ $status -eq 1 && $output == "fault "[23]": "* ]]
+	run resolve mx toring.example
+	[[ $status -eq 1 && $output == "fault "[34]": "* ]]
+	run resolve -u mx toring.example
+	[[ $status -eq 1 && $output == "fault "[34]": "* ]]
 }
 
 @test "names that are not ASCII" {
@@ -279,6 +301,35 @@ start_wrong() {
 	[[ $output == "fault 3: addresses of silent.example: name server 127.0.0.1: no answer in time" ]]
 	run resolve -u -t 300 mx silent.example
 	[[ $output == "fault 3: MX of silent.example: no name server answered in time" ]]
+}
+
+@test "answers that are damaged, truncated everywhere, or huge" {
+	start_wrong <<-'ZONE'
+		loop.example loop
+		cut.example cut
+		huge.example huge
+		d.example MX 10 loop.example.
+		e.example MX 10 cut.example.
+		e.example MX 20 m.example.
+		m.example A 192.0.2.1
+	ZONE
+	run resolve mx loop.example
+	[[ $output == "fault 3: MX of loop.example: name server 127.0.0.1: the answer is damaged" ]]
+	run resolve -u mx loop.example
+	[[ $output == "fault 3: MX of loop.example: "* ]]
+	run resolve mx d.example
+	[[ $output == "fault 3: addresses of loop.example: "*damaged ]]
+	run resolve mx cut.example
+	[[ $output == "fault 3: MX of cut.example: name server 127.0.0.1: it closed the connection" ]]
+	run resolve -u -t 2000 mx cut.example
+	[[ $output == "fault 3: MX of cut.example: "* ]]
+	resolves_to "20 m.example 192.0.2.1
+later 1" mx e.example
+	resolve mx huge.example >"$BATS_TEST_TMPDIR/out"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 100 ]
+	sort -n -c "$BATS_TEST_TMPDIR/out"
+	run -1 grep -Evx '[0-9]+ 192\.0\.[0-9.]+ 192\.0\.[0-9.]+ literal' \
+		"$BATS_TEST_TMPDIR/out"
 }
 
 @test "a server that says that its answers are proven" {

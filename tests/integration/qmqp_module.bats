@@ -213,7 +213,7 @@ arrived() {
 	[[ $output == 'option starttls: QMQP has no STARTTLS; nothing was sent'* ]]
 	for option in x509certfile=a x509cafile=a x509crlfile=a tls-anon-auth; do
 		run -1 qmqp "$option"
-		[[ $output == *'needs tls or starttls'* ]]
+		[[ $output == *'needs TLS'* ]]
 	done
 	run -1 by_hand --host=127.0.0.1 --tls
 	expect_text 'option tls needs port: QMQP over TLS has none of its own'

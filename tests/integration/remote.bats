@@ -56,9 +56,21 @@ setup_file() {
 		later MX 10 l1.gone
 		later MX 20 two
 		bogus MX 10 b1.bogus
+		hidden MX 10 h1
+		hidden MX 20 two
+		h1 A 127.0.0.2
+		forged MX 10 f1
+		f1 A 127.0.0.2
+		unsigned MX 10 m1.plain
 		zone bogus.test.example signed lame
 		b1 A 127.0.0.2
 		zone gone.test.example missing
+		zone _tcp.h1.test.example missing
+		zone _tcp.f1.test.example signed lame
+		_$MXPORT TLSA 3 1 1 $good
+		zone plain.test.example
+		m1 A 127.0.0.2
+		_$MXPORT._tcp.m1 TLSA 3 1 1 ${good//[0-9a-f]/0}
 	ZONES
 }
 
@@ -251,6 +263,8 @@ ${SAID}250 taken
 	reports "Z$UNREACHED
 |"
 	grep -q 'Connection refused' log
+	remote to1.test.example s@x.example '<' r@y.example
+	[[ $REPORT == h*"|Z$UNREACHED"* ]]
 }
 
 @test "the next exchanger is tried until the message was asked about" {
@@ -327,6 +341,40 @@ ${SAID}554 no
 |"
 }
 
+@test "a relay that is a mistake of this host keeps the mail" {
+	local relay
+
+	for relay in nosuch.test.example 'no..name' null.test.example; do
+		control smtproutes ":$relay:$MXPORT"
+		remote y.example s@x.example r@y.example
+		reports "ZSorry, I couldn't find the relay $relay. (#4.4.4)
+|"
+	done
+	control smtproutes ":127.0.0.2:$MXPORT"
+	fake 127.0.0.2 one <<<'say 554 no'
+	remote y.example s@x.example r@y.example
+	reports "ZConnected to 127.0.0.2 but greeting failed.
+${SAID}554 no
+|"
+}
+
+@test "a login needs a relay; a secret that all can read is told" {
+	printf 'secret\n' >pass
+	chmod 644 pass
+	control smtproutes \
+		"to1.test.example: port=$MXPORT starttls user=u pass-file=pass"
+	remote to1.test.example s@x.example r@y.example
+	reports 'ZUnable to read control files. (#4.3.0)
+|'
+	grep -q 'smtproutes:1: a login without a relay' log
+	control smtproutes ":127.0.0.2:$MXPORT starttls insecure user=u \
+pass-file=pass"
+	remote y.example s@x.example r@y.example
+	reports "Z$UNREACHED
+|"
+	grep -q 'everybody can read a secret' log
+}
+
 @test "TLS is used as it is offered, and told" {
 	fake 127.0.0.2 one --cert "$CERTS/self.pem" \
 		--key "$CERTS/self.key" < <(takes_it_secure)
@@ -383,6 +431,21 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 	fake 127.0.0.2 one < <(takes_it)
 	remote y.example s@x.example r@y.example
 	[[ $REPORT == *'does not offer STARTTLS'* ]]
+	stop_peers
+	# For exchangers the name is that of the MX record.
+	fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key" < <(takes_it_secure)
+	control smtproutes \
+		"to1.test.example: port=$MXPORT starttls x509cafile=$CERTS/ca.pem"
+	remote to1.test.example s@x.example r@y.example
+	[[ $REPORT == "r|K"*"verified=certificate"* ]]
+	wait_for_peer
+	# TLS from the first byte, with somebody who does not know it.
+	fake 127.0.0.2 one < <(takes_it)
+	control smtproutes \
+		":one.test.example:$MXPORT tls x509cafile=$CERTS/ca.pem"
+	remote y.example s@x.example r@y.example
+	[[ $REPORT == "ZConnected to 127.0.0.2 but handshake: TLS: "* ]]
 }
 
 @test "DANE: good, bad, useless, and records that can not be had" {
@@ -414,6 +477,21 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 	[[ $REPORT == "ZConnected to 127.0.0.2 but STARTTLS: "*'does not offer'* ]]
 	stop_peers
 
+	# Records that can not be had, or are forged, keep a server out.
+	fake 127.0.0.3 two < <(takes_it)
+	remote hidden.test.example s@x.example r@y.example
+	reports "${ACCEPTED//0.0.2/0.0.3}"
+	wait_for_peer
+	grep -q 'left out: its TLSA records can not be had.*h1' log
+	remote forged.test.example s@x.example r@y.example
+	[[ $REPORT == "ZSorry, whether a server must prove itself"*'(#4.7.5)'* ]]
+
+	# Those of a zone that is not signed prove nothing: they are not there.
+	fake 127.0.0.2 one < <(takes_it)
+	remote unsigned.test.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	wait_for_peer
+
 	# Records that say nothing usable: TLS, whoever it is.
 	fake 127.0.0.2 one --cert "$CERTS/self.pem" \
 		--key "$CERTS/self.key" < <(takes_it_secure)
@@ -427,6 +505,35 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 	fake 127.0.0.2 one < <(takes_it)
 	remote dane.test.example s@x.example r@y.example
 	reports "$ACCEPTED"
+}
+
+@test "a name server that is believed proves records" {
+	cat >records <<-END
+		d.example MX 10 m.example.
+		m.example A 127.0.0.2
+		_$MXPORT._tcp.m.example TLSA 3 1 1 $(printf '%064d' 0)
+	END
+	start_peer "$PYTHON" "$TESTLIB/dnsserver.py" records --proven
+	wait_for_line "$PEER_FD" '^([0-9]+)$'
+	control resolver "nameserver 127.0.0.1:${BASH_REMATCH[1]}"
+	fake 127.0.0.2 one < <(takes_it)
+	remote d.example s@x.example r@y.example
+	reports "$ACCEPTED"
+	echo trust-ad >>"$CONTROLDIR/resolver"
+	fake 127.0.0.2 one < <(takes_it)
+	remote d.example s@x.example r@y.example
+	[[ $REPORT == "ZConnected to 127.0.0.2 but STARTTLS: "*'does not offer'* ]]
+}
+
+@test "one exchanger that the DNS can not find now, and one that takes it" {
+	fake 127.0.0.3 two < <(takes_it)
+	remote later.test.example s@x.example r@y.example
+	reports "${ACCEPTED//0.0.2/0.0.3}"
+	wait_for_peer
+	# A greeting of 5xx is not the last word then.
+	fake 127.0.0.3 two <<<'say 554 no'
+	remote later.test.example s@x.example r@y.example
+	[[ $REPORT == "ZConnected to 127.0.0.3 but greeting failed."* ]]
 }
 
 @test "recipients have each their own report" {

@@ -194,7 +194,7 @@ ca() {
 
 @test "tls-anon-auth needs insecure" {
 	PORT=1
-	run -18 module starttls tls-anon-auth
+	run -1 module starttls tls-anon-auth
 	[[ $output == *insecure* ]]
 	takes_starttls >script
 	start_fake --ciphers 'aNULL:@SECLEVEL=0' --tls-max 1.2 --record \
@@ -211,6 +211,7 @@ ca() {
 	run -0 module starttls tls-min=1.2 "$(ca)"
 	sent
 	run -1 module starttls tls-min=2 "$(ca)"
+	[[ $output == *"option tls-min"* ]]
 }
 
 @test "tls-fingerprint stands for every other check" {
@@ -234,7 +235,7 @@ ca() {
 	for option in "x509cafile=$CERTS/ca.pem" "x509certfile=$CERTS/client.pem" \
 		tls-anon-auth tls-min=1.2 tls-fingerprint=00; do
 		run -1 module "$option"
-		[[ $output == *"needs tls or starttls"* ]]
+		[[ $output == *"needs TLS"* ]]
 	done
 	run -18 module starttls x509cafile=/nowhere
 	[[ $output == *"/nowhere: No such file or directory"* ]]
@@ -337,6 +338,53 @@ ca() {
 	)
 	run -0 module user=user pass=pass insecure-auth
 	sent
+}
+
+# proxy [OPTION...]: a SOCKS5 proxy for one connection; its port is PROXY.
+proxy() {
+	start_peer "$PYTHON" "$TESTLIB/socks5.py" "$@" asked
+	wait_for_line "$PEER_FD" '^([0-9]+)$'
+	PROXY=127.0.0.1:${BASH_REMATCH[1]}
+}
+
+@test "proxy: the proxy finds the host, whose certificate is looked at" {
+	proxy
+	server good < <(takes_starttls)
+	run -0 module "proxy=$PROXY" starttls "$(ca)"
+	echo "$output"
+	[[ $output == "localhost:$PORT via $PROXY: end of message: 250 taken"* ]]
+	[[ $(<asked) == "localhost $PORT" ]]
+	stop_peers
+	proxy
+	server wrong < <(refuses_tls)
+	run -16 module "proxy=$PROXY" starttls "$(ca)"
+	stop_peers
+	# Nobody is there, behind the proxy or as one.
+	proxy
+	PORT=1
+	run -7 module "proxy=$PROXY"
+	echo "$output"
+	[[ $output == "localhost:1 via "*"proxy: connection refused"* ]]
+	run -7 module proxy=127.0.0.1:1
+	[[ $output == *proxy* ]]
+	run -1 module proxy=socks4://x
+}
+
+@test "proxy-pass-file logs in to the proxy" {
+	printf 'open sesame\n' >pass
+	chmod 600 pass
+	proxy --user ali 'open sesame'
+	server good < <(takes_starttls)
+	run -0 module "proxy=ali@$PROXY" proxy-pass-file=pass starttls "$(ca)"
+	echo "$output"
+	stop_peers
+	printf 'wrong\n' >pass
+	proxy --user ali 'open sesame'
+	PORT=1
+	run -10 module "proxy=ali@$PROXY" proxy-pass-file=pass
+	[[ $output != *wrong* ]]
+	run -18 module "proxy=ali@$PROXY" proxy-pass-file=nothing
+	run -1 module proxy-pass-file=pass
 }
 
 @test "a password on the command line is refused" {

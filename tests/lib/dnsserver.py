@@ -9,6 +9,9 @@ The zone file is read again for every question. A line is
     NAME servfail       the answer for every type is SERVFAIL
     NAME refused        or REFUSED
     NAME drop           no answer at all
+    NAME loop           a record whose name is compressed as itself
+    NAME cut            truncated over UDP, and half of an answer over TCP
+    NAME huge           2400 exchangers that are addresses, nearly 64 KB
 
 What is not there does not exist (NXDOMAIN); a name that has only other types
 has an empty answer. With --proven all answers say that they are (AD), to who
@@ -45,6 +48,21 @@ def records(name):
                 yield words[1].lower(), words[2] if len(words) > 2 else ""
 
 
+def looped(query, full):
+    """An answer to it with a pointer that points to itself."""
+    kind = query.question[0].rdtype
+    return (full[:6] + b"\0\1\0\0\0\0" + full[12:] +
+            struct.pack("!HHHIH", 0xc000 + len(full), kind, 1, 60, 4) +
+            b"\0\x0a\xc0\x0c")
+
+
+def huge(name):
+    """Exchangers for an answer that is as large as they get."""
+    return dns.rrset.from_text(
+        name, 60, "IN", "mx",
+        *(f"{n} 192.0.{n // 250}.{n % 250}." for n in range(2400)))
+
+
 def answer(wire, protocol):
     """The bytes of the answer, or None."""
     query = dns.message.from_wire(wire)
@@ -62,12 +80,21 @@ def answer(wire, protocol):
     for what, data in found:
         if what == "drop":
             return None
+        if what == "loop":
+            return looped(
+                query, dns.message.make_response(query, True).to_wire()[
+                    :12 + len(question.name.to_wire()) + 4])
+        if what == "huge" and kind == "MX":
+            response.answer.append(huge(question.name))
         if what in FAILURES:
             response.set_rcode(FAILURES[what])
         elif what in (kind.lower(), "cname"):
             response.answer.append(dns.rrset.from_text(
                 question.name, 60, "IN", what, data))
     full = response.to_wire(max_size=65535)
+    if "cut" in dict(found):
+        response.flags |= dns.flags.TC
+        return response.to_wire()
     size = max(query.payload, 512) if query.edns >= 0 else 512
     if protocol == "udp" and len(full) > size:
         response.answer.clear()
@@ -90,8 +117,12 @@ class Tcp(socketserver.StreamRequestHandler):
         if len(head) < 2:
             return
         reply = answer(self.rfile.read(struct.unpack("!H", head)[0]), "tcp")
-        if reply is not None:
-            self.wfile.write(struct.pack("!H", len(reply)) + reply)
+        if reply is None:
+            return
+        head = struct.pack("!H", len(reply))
+        if reply[2] & 2:  # truncated here as well
+            reply = reply[:len(reply) // 2]
+        self.wfile.write(head + reply)
 
 
 def both_ports():

@@ -23,6 +23,8 @@ takes the escapes \\r \\n \\t \\0 \\\\ \\xHH.
   say TEXT         send TEXT and CR LF
   raw TEXT         send TEXT as it is
   slowly TEXT      send TEXT and CR LF, one byte a segment
+  drip SECONDS TEXT
+                   the same with SECONDS between
   repeat N TEXT    send TEXT N times, without line ends of its own
   forever TEXT     send TEXT until the client goes away
   expect REGEX     read one line; it must match in full, without its CR LF
@@ -31,6 +33,7 @@ takes the escapes \\r \\n \\t \\0 \\\\ \\xHH.
   hang             send nothing more, read until the client closes
   close            close at once, whatever the client is sending
   reset            the same, with a TCP reset
+  tell TEXT        print TEXT and a newline on standard output
   connection       the next connection plays what follows
 
 In TEXT and REGEX, {base64 TEXT} stands for the base64 of TEXT, which ends at
@@ -96,6 +99,7 @@ import hmac
 import json
 import os
 import re
+import select
 import socket
 import ssl
 import struct
@@ -103,8 +107,8 @@ import sys
 import threading
 import warnings
 
-TAKES_TEXT = ("say", "raw", "slowly", "forever", "expect", "tls-fails",
-              "scram", "cert")
+TAKES_TEXT = ("say", "raw", "slowly", "drip", "forever", "expect", "tell",
+              "tls-fails", "scram", "cert")
 TAKES_NUMBER = ("repeat", "bytes")
 TAKES_NOTHING = ("data", "hang", "close", "reset", "connection", "tls",
                  "starttls", "end-tls")
@@ -396,6 +400,15 @@ class Connection:
     def slowly(self, count, text):
         for byte in self.bytes_of(text) + b"\r\n":
             self.send(bytes([byte]))
+
+    def drip(self, count, text):
+        seconds, _, text = text.partition(" ")
+        for byte in self.bytes_of(text) + b"\r\n":
+            select.select([], [], [], float(seconds))
+            self.send(bytes([byte]))
+
+    def tell(self, count, text):
+        print(text, flush=True)
 
     def repeat(self, count, text):
         data = self.bytes_of(text)

@@ -4,9 +4,9 @@ failing (tests/lib/fault.c), and looks at what is left.
 
 usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
                  delete-tried|release-tried|delete-held-tried|retry|
-                 failed-retry|failed-delete|fix|smtp|qmqp
-                 [--no-tmpfile] [--sparse] [--process PROCESS] [--skip CALL,...] [--jobs N]
-                 DIRECTORY
+                 failed-retry|failed-delete|fix|smtp|qmqp|remote
+                 [--no-tmpfile] [--sparse N] [--process PROCESS]
+                 [--skip CALL,...] [--jobs N] DIRECTORY
 
   intake  qfront, qfrontd and qfront-queue take a message: exit 0 and the
           whole message is in the queue, or a temporary code and nothing is;
@@ -36,6 +36,9 @@ usage: faults.py intake|split|groups|send|release|delete|hold|hold-tried|
   smtp    the module against a server (tests/lib/sink.py): 0 only when the
           server has the whole message, no other code is permanent.
   qmqp    the same by QMQP (tests/lib/fakeqmqp.py).
+  remote  qfront-remote against such a server: it exits 0 with whole reports,
+          says K only when the server has the whole message, and else that the
+          mail waits; where reports can not be written its exit code says so.
 
 The world comes from the environment: SBIN, PROTOCOLS, FAULT_SO, CODES (the
 table of exit codes), CONTROLDIR, and what each of them says below. DIRECTORY
@@ -56,6 +59,7 @@ import sys
 
 from faults_base import Hangs, become_reaper, read_file
 from faults_intake import Groups, Intake
+from faults_remote import Remote
 from faults_send import Delete, DeleteHeldTried, DeleteTried, FailedDelete, \
     FailedRetry, Fix, Hold, HoldTried, Qmqp, Release, ReleaseTried, Retry, \
     Send, Smtp
@@ -110,17 +114,14 @@ ERRORS = {
     "unlink": ["EIO"],
     "write": ["ENOSPC", "EDQUOT", "EINTR", "short"],
 }
-# With --sparse: up to this one every malloc() is tried, then ever fewer.
-SPARSE = 32
-
-
 SCENARIOS = {"intake": Intake, "split": Split, "groups": Groups, "send": Send,
              "release": Release, "delete": Delete, "hold": Hold,
              "hold-tried": HoldTried, "delete-tried": DeleteTried,
              "release-tried": ReleaseTried,
              "delete-held-tried": DeleteHeldTried, "retry": Retry,
              "failed-retry": FailedRetry, "failed-delete": FailedDelete,
-             "fix": Fix, "smtp": Smtp, "qmqp": Qmqp}
+             "fix": Fix, "smtp": Smtp, "qmqp": Qmqp,
+             "remote": Remote}
 # Of each process that tries points.
 options = lane = world = None
 
@@ -173,7 +174,7 @@ def try_series(series):
     complaints = []
     n = tried = 0
     while True:
-        n += max(1, n // SPARSE) if options.sparse and call == "malloc" else 1
+        n += max(1, n // options.sparse) if call == "malloc" else 1
         point = (process, call, n, how)
         fired, code, complaint = try_point(point)
         if complaint:
@@ -217,8 +218,10 @@ def main():
     arguments.add_argument("--process", help="try this one only")
     arguments.add_argument("--skip", default="", metavar="CALL,...",
                            help="do not try these")
-    arguments.add_argument("--sparse", action="store_true",
-                           help="do not try every malloc()")
+    arguments.add_argument("--sparse", metavar="N", type=int,
+                           default=sys.maxsize,
+                           help="up to the N-th every malloc() is tried, then "
+                           "ever fewer")
     arguments.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments.add_argument("directory")
     given = arguments.parse_args()

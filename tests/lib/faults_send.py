@@ -361,7 +361,8 @@ class Delete(Release):
 
 class Smtp:
     """PORT and SINK: the server and what it keeps. MESSAGE: what is sent, with
-    an @ID@ that becomes another one for each run."""
+    an @ID@ that becomes another one for each run. OPTIONS: of the module, one
+    a line, beside host and port."""
 
     module = "smtp"
     processes = (module,)
@@ -374,8 +375,8 @@ class Smtp:
         self.text = directory + "/text"
         self.mail = directory + "/mail"
         self.options = directory + "/options"
-        write_file(self.options, b"host=127.0.0.1\nport=%s\n\n"
-                   % os.environ["PORT"].encode())
+        write_file(self.options, "host=127.0.0.1\nport={PORT}\n{OPTIONS}\n"
+                   .format_map({"OPTIONS": "", **os.environ}).encode())
         self.template = read_file(os.environ["MESSAGE"])
 
     def attempt(self, env):
@@ -390,11 +391,11 @@ class Smtp:
     def kept(self):
         """Did the server keep it whole? The text need not be there."""
         want = self.message.replace(b"\n", self.line_end)
-        for name in os.listdir(os.environ["SINK"]):
-            if name.endswith(".eml") and want == read_file(
-                    os.path.join(os.environ["SINK"], name)):
-                return True
-        return False
+        mails = [entry for entry in os.scandir(os.environ["SINK"])
+                 if entry.name.endswith(".eml")]
+        # It is one of the last.
+        mails.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+        return any(read_file(entry.path) == want for entry in mails)
 
     def judge(self, call, how, code):
         if how in HARMLESS + ("none",) and code != 0:

@@ -691,6 +691,7 @@ static void settings(void **state)
 	    {"#\nnameserver\n", "resolver:2: write nameserver ADDRESS"},
 	    {"nameserver 127.0.0.1:0\n", "resolver:1: write nameserver"},
 	    {"trust-ad yes\n", "resolver:1: nothing may follow trust-ad"},
+	    {"trust-anchor no such\n", "resolver:1: this file can not be"},
 	    {"trust-anchor\n", "resolver:1: write trust-anchor FILE"},
 	    {"name server\n", "resolver:1: use nameserver, trust-ad or"},
 	    {"nameserver ::1\nnameserver ::1\nnameserver ::1\nnameserver ::1\n",
@@ -705,15 +706,15 @@ static void settings(void **state)
 	assert_int_equal(
 	    0, load(&conf,
 		   "nameserver 127.0.0.1:5399\nnameserver\t[::1]:53\n"
-		   "trust-ad\ntrust-anchor /a b\n",
+		   "trust-ad\ntrust-anchor /dev/null\n",
 		   &e));
 	assert_int_equal(2, conf.servers);
 	assert_int_equal(AF_INET6, conf.server[1].addr.ss_family);
 	assert_true(conf.trust_ad);
-	assert_string_equal("/a b", conf.trust_anchor);
+	assert_string_equal("/dev/null", conf.trust_anchor);
 	qf_dns_conf_free(&conf);
-	assert_int_equal(0, load(&conf, "trust-anchor here\n", &e));
-	assert_non_null(strstr(conf.trust_anchor, "/here"));
+	assert_int_equal(0, load(&conf, "trust-anchor resolver\n", &e));
+	assert_non_null(strstr(conf.trust_anchor, "/resolver"));
 	qf_dns_conf_free(&conf);
 	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
 		assert_int_equal(QF_ECONF, load(&conf, cases[i].text, &e));

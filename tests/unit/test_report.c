@@ -76,9 +76,11 @@ static const struct session sessions[] = {
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", "421 no\r\n"},
 	"r|Z127.0.0.1 failed after I sent the message." SAID "421 no\n|"},
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", "650 x\r\n"},
-	"r|Z127.0.0.1 failed after I sent the message." SAID "650 x\n|"},
+	"r|Z127.0.0.1 failed after I sent the message. Possible duplicate!" SAID
+	"650 x\n|"},
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", "250-a\r\n550 b\r\n"},
-	"r|Z127.0.0.1 failed after I sent the message." SAID "250-a\n550 b\n|"},
+	"r|Z127.0.0.1 failed after I sent the message. Possible duplicate!" SAID
+	"250-a\n550 b\n|"},
     {"a@y", {ENVELOPE, "250 d\r\n", "354 e\r\n", NULL},
 	"r|ZConnected to 127.0.0.1 but connection died. Possible duplicate! "
 	"(#4.4.2)\n|"},
@@ -155,6 +157,30 @@ static void what_tls_came_to(void **state)
 	qf_buf_free(&out);
 }
 
+/* A reply that was cut does not run into it. */
+static void tls_behind_a_long_reply(void **state)
+{
+	struct qf_buf out = QF_BUF_INIT, reply = QF_BUF_INIT;
+	struct session s = sessions[0];
+	struct world w;
+
+	(void)state;
+	qf_buf_adds(&reply, "250 ");
+	for (int i = 0; i < 6000; i++)
+		qf_buf_addc(&reply, 'x');
+	qf_buf_adds(&reply, "\r\n");
+	s.heard[5] = reply.s;
+	play(&w, &s);
+	report(&out, &w, "TLSv1.3");
+	assert_int_equal(strlen("r|K127.0.0.1 accepted message." SAID) + 5000 +
+			     strlen("\nTLS: TLSv1.3\n|"),
+	    out.len);
+	assert_non_null(strstr(out.s, "x\nTLS: TLSv1.3\n|"));
+	world_end(&w);
+	qf_buf_free(&reply);
+	qf_buf_free(&out);
+}
+
 static void what_can_not_be_carried(void **state)
 {
 	static const struct world_turn turns[] = {{"", "220 a\r\n"},
@@ -226,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_sessions),
 	    cmocka_unit_test(what_tls_came_to),
+	    cmocka_unit_test(tls_behind_a_long_reply),
 	    cmocka_unit_test(what_can_not_be_carried),
 	    cmocka_unit_test(other_ends),
 	};

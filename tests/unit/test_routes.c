@@ -23,6 +23,7 @@ static const char routes[] = "x.y.t:exact.example\n"
 			     "six:[2001:db8::1]:27\n"
 			     "bare6:2001:db8::1\n"
 			     "semi:r.example;28\n"
+			     "semi6:2001:db8::1;29\n"
 			     "four:[192.0.2.1]\n"
 			     "tls:r.example:587 starttls user=u "
 			     "pass-file=/secret\n"
@@ -45,6 +46,10 @@ static void wildcards(void **state)
 	    {"six", "[2001:db8::1]", 27},
 	    {"bare6", "2001:db8::1", 25},
 	    {"semi", "r.example", 28},
+	    {"semi6", "2001:db8::1", 29},
+	    {"x.y.t.", "exact.example", 25},
+	    {"a.y.t.", "below.example", 26},
+	    {".", "default.example", 25},
 	    {"four", "[192.0.2.1]", 25},
 	    {"tls", "r.example", 587},
 	    {"tls465", "r.example", 465},
@@ -117,9 +122,13 @@ static void mistakes(void **state)
 		"as user=NAME pass-file=FILE"},
 	    {"x::26\n", "smtproutes:1: a port without a relay"},
 	    {"x:r 'y\n", NULL},
-	    {"x:r speed=fast\n",
-		"smtproutes:1: unknown option speed; --help lists the "
-		"options"},
+	    {"x:r tls secret=word\n",
+		"smtproutes:1: word 3 behind the colon is no option: "
+		"qfront-smtp(8) has them all"},
+	    {"x:r host=y\n",
+		"smtproutes:1: option host: the relay stands right behind "
+		"the colon"},
+	    {"x: host=y\n", NULL},
 	};
 
 	(void)state;
@@ -131,9 +140,8 @@ static void mistakes(void **state)
 
 		lines_of(&lines, v, cases[i].line);
 		assert_int_equal(QF_ECONF, qf_route_find(&r, &lines, "x", &e));
-		if (cases[i].text != NULL)
-			assert_string_equal(cases[i].text, e.text);
-		assert_int_equal(0, strncmp(e.text, "smtproutes:1: ", 14));
+		assert_non_null(strstr(e.text,
+		    cases[i].text != NULL ? cases[i].text : "smtproutes:1: "));
 	}
 }
 

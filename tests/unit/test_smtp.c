@@ -295,6 +295,8 @@ static void stopped_inside_the_message(void **state)
 	    {"55", QF_SMTP_UNSENT,
 		"message: the server closed the connection inside a reply"},
 	    {"552 too big\r\n", QF_SMTP_REFUSED, "message: 552 too big"},
+	    {"554 spam\r\n", QF_SMTP_REFUSED, "message: 554 spam"},
+	    {"500 what\r\n", QF_SMTP_DEFERRED, "message: 500 what"},
 	    {"452 full\r\n", QF_SMTP_DEFERRED, "message: 452 full"},
 	    {"421 down\r\n", QF_SMTP_DEFERRED, "message: 421 down"},
 	    {"250 ok\r\n", QF_SMTP_CONFUSED,
@@ -475,6 +477,42 @@ static void deadlines_of_blocks(void **state)
 	world_end(&w);
 }
 
+/* Of the time for all, a message takes nothing while it gets on. */
+static void a_long_message_is_no_delay(void **state)
+{
+	static char message[40000];
+	struct qf_smtp_timeouts t = {1000, 1000, 1000, 60000, 1000, 100000};
+	struct world w;
+	int64_t limit;
+
+	(void)state;
+	memset(message, 'x', sizeof message - 1);
+	world_prepare(&w, "r@y", message);
+	w.setup.timeouts = &t;
+	world_open(&w);
+	for (int i = 0; i < 5; i++) {
+		world_send(&w);
+		world_hear(&w, i == 0   ? "220 a\r\n"
+			       : i == 4 ? "354 b\r\n"
+					: "250 b\r\n");
+	}
+	limit = w.now + 100000;
+	for (int i = 0; i < 4; i++) {
+		w.now += 9000;
+		world_send_some(&w, QF_SMTP_BLOCK);
+		limit += 9000;
+	}
+	/* The server that hardly reads has to hurry. */
+	w.now += 50000;
+	world_send_some(&w, QF_SMTP_BLOCK);
+	limit += 10000;
+	w.now += 45000;
+	world_send_some(&w, QF_SMTP_BLOCK);
+	limit += 10000;
+	assert_int_equal(limit, qf_smtp_deadline(w.s));
+	world_end(&w);
+}
+
 static void no_timeout_is_no_deadline(void **state)
 {
 	struct qf_smtp_timeouts none = {QF_NEVER, 1, 1, 1, 1, QF_NEVER};
@@ -633,6 +671,7 @@ int main(void)
 	    cmocka_unit_test(many_recipients_are_pipelined_in_windows),
 	    cmocka_unit_test(deadlines_of_steps),
 	    cmocka_unit_test(deadlines_of_blocks),
+	    cmocka_unit_test(a_long_message_is_no_delay),
 	    cmocka_unit_test(no_timeout_is_no_deadline),
 	    cmocka_unit_test(helo_names),
 	    cmocka_unit_test(random_servers),

@@ -6,7 +6,7 @@
  * line by line. */
 static void reference(struct qf_buf *out, const char *p, size_t n)
 {
-	char lf[16];
+	char lf[64];
 	size_t m = 0, start = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -89,6 +89,40 @@ static void every_string_and_split(void **state)
 	qf_buf_free(&got);
 }
 
+/* The same for two letters anywhere in longer lines, of which many bytes are
+ * looked at together. */
+static void every_pair_of_places(void **state)
+{
+	static const char letters[] = {'\r', '\n', '.'};
+	enum {
+		SIZE = 40,
+		PAIRS = sizeof letters * sizeof letters
+	};
+	size_t step = getenv("QF_VALGRIND") != NULL ? 7 : 1;
+	struct qf_buf want = QF_BUF_INIT, got = QF_BUF_INIT;
+	char text[SIZE];
+
+	(void)state;
+	for (size_t k = 0; k < (size_t)SIZE * SIZE * PAIRS; k += step) {
+		size_t pair = k % PAIRS, place = k / PAIRS;
+
+		memset(text, 'a', SIZE);
+		text[place % SIZE] = letters[pair % sizeof letters];
+		text[place / SIZE] = letters[pair / sizeof letters];
+		qf_buf_reset(&want);
+		reference(&want, text, SIZE);
+		is_safe(&want);
+		for (size_t split = 0; split <= SIZE; split += 13) {
+			qf_buf_reset(&got);
+			encode(&got, text, SIZE, split);
+			assert_int_equal(want.len, got.len);
+			assert_memory_equal(want.s, got.s, want.len);
+		}
+	}
+	qf_buf_free(&want);
+	qf_buf_free(&got);
+}
+
 static void known_bytes(void **state)
 {
 	static const struct {
@@ -124,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(known_bytes),
 	    cmocka_unit_test(every_string_and_split),
+	    cmocka_unit_test(every_pair_of_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -244,6 +244,43 @@ static void can_not_log_in(void **state)
 	}
 }
 
+/* A secret that a server repeats does not show, wherever its line would be
+ * cut, and however late it comes. */
+static void secrets_are_not_repeated(void **state)
+{
+	static const struct world_turn turns[] = {{"", "220 a\r\n"},
+	    {HELLO, "250-x\r\n250 AUTH PLAIN\r\n"}, {NULL, NULL}};
+	const struct qf_auth_spec spec = {.user = "user", .pass = "S-e-c-ret"};
+	struct qf_buf text = QF_BUF_INIT;
+
+	(void)state;
+	for (size_t before = 495; before < 515; before++) {
+		for (int late = 0; late < 2; late++) {
+			struct world w;
+
+			open_with_auth(&w, &spec);
+			world_play(&w, turns);
+			world_send(&w);
+			if (late)
+				world_hear(&w, "235 ok\r\n");
+			world_send(&w);
+			qf_buf_reset(&text);
+			qf_buf_addf(&text, "%s", late ? "550 " : "535 ");
+			for (size_t i = 0; i < before; i++)
+				qf_buf_addc(&text, 'x');
+			qf_buf_addf(&text, "%s\r\n", spec.pass);
+			world_hear(&w, text.s);
+			assert_int_equal(
+			    late ? 550 : 535, qf_smtp_result(w.s)->code);
+			assert_null(strstr(qf_smtp_result(w.s)->text.s, "S-e"));
+			assert_null(
+			    strstr(qf_smtp_result(w.s)->reply.s, "S-e"));
+			close_with_auth(&w);
+		}
+	}
+	qf_buf_free(&text);
+}
+
 /* A challenge to which there is nothing to say is cancelled, and what the
  * server says to that is waited for. */
 static void a_challenge_is_cancelled(void **state)
@@ -331,6 +368,7 @@ int main(void)
 	    cmocka_unit_test(handshake_fails),
 	    cmocka_unit_test(logs_in),
 	    cmocka_unit_test(can_not_log_in),
+	    cmocka_unit_test(secrets_are_not_repeated),
 	    cmocka_unit_test(a_challenge_is_cancelled),
 	    cmocka_unit_test(in_clear),
 	    cmocka_unit_test(long_challenges),

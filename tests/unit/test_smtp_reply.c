@@ -111,23 +111,33 @@ static void a_zero_byte_is_text(void **state)
 	qf_smtp_reply_free(&r);
 }
 
-/* head, then n times `unit`, then tail. */
+/* head, then n times `unit`, then tail; in pieces of so many bytes. */
 static int feed_long(struct qf_smtp_reply *r, const char *head,
-    const char *unit, size_t n, const char *tail, struct qf_err *e)
+    const char *unit, size_t n, const char *tail, size_t piece,
+    struct qf_err *e)
 {
 	struct qf_buf b = QF_BUF_INIT;
-	struct qf_span in;
-	int rc;
+	int rc = MORE;
 
 	qf_buf_adds(&b, head);
 	for (size_t i = 0; i < n; i++)
 		qf_buf_adds(&b, unit);
 	qf_buf_adds(&b, tail);
-	in = qf_buf_span(&b);
-	rc = qf_smtp_reply_feed(r, &in, e);
+	for (size_t at = 0; at < b.len && rc == MORE; at += piece) {
+		size_t left = b.len - at;
+		struct qf_span in =
+		    qf_span_n(b.s + at, left < piece ? left : piece);
+
+		rc = qf_smtp_reply_feed(r, &in, e);
+	}
 	qf_buf_free(&b);
 	return rc;
 }
+
+#define X8       "xxxxxxxx"
+#define X20      X8 X8 "xxxx"
+#define X40      X20 X20
+#define QUOTE_AT strlen("reply not understood: ")
 
 static void limits(void **state)
 {
@@ -139,30 +149,37 @@ static void limits(void **state)
 		const char *why;
 	} cases[] = {
 	    {"250 ", "x", 12284, "\n", COMPLETE, NULL},
-	    {"250 ", "x", 12285, "\n", QF_EPROTO, "line too long: 250 xxx"},
-	    {"", "x", 1 << 20, "", QF_EPROTO, "line too long: xxx"},
+	    {"250 ", "x", 12285, "\n", QF_EPROTO,
+		"line too long: 250 " X40 X20 X8 X8},
+	    {"", "x", 1 << 20, "", QF_EPROTO, "line too long: " X40 X40},
 	    {"", "250-x\r\n", 99, "250 y\r\n", COMPLETE, NULL},
-	    {"", "250-x\r\n", 100, "250 y\r\n", QF_EPROTO, "too many lines"},
-	    {"", "250-x\r\n", 1000000, "", QF_EPROTO, "too many lines"},
+	    {"", "250-x\r\n", 100, "250 y\r\n", QF_EPROTO,
+		"too many lines: 250 y"},
+	    {"", "250-x\r\n", 1000000, "", QF_EPROTO, "too many lines: 250-x"},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+	for (size_t i = 0; i < 2 * UNIT_COUNT(cases); i++) {
+		const size_t k = i / 2;
 		struct qf_smtp_reply r = QF_SMTP_REPLY_INIT;
-		struct qf_buf text = QF_BUF_INIT;
+		struct qf_buf text = QF_BUF_INIT, lines = QF_BUF_INIT;
 		struct qf_err e;
 
-		assert_int_equal(
-		    cases[i].rc, feed_long(&r, cases[i].head, cases[i].unit,
-				     cases[i].n, cases[i].tail, &e));
-		if (cases[i].rc == QF_EPROTO) {
-			assert_non_null(strstr(e.text, cases[i].why));
+		assert_int_equal(cases[k].rc,
+		    feed_long(&r, cases[k].head, cases[k].unit, cases[k].n,
+			cases[k].tail, i % 2 == 0 ? SIZE_MAX / 2 : 100, &e));
+		/* What is no reply is quoted. */
+		qf_smtp_reply_lines(&r, 50, &lines);
+		if (cases[k].rc == QF_EPROTO) {
+			assert_string_equal(cases[k].why, e.text + QUOTE_AT);
+			assert_int_equal(50, lines.len);
 		} else {
 			qf_smtp_reply_format(&r, &text);
 			assert_true(text.len <= QF_REPLY_TEXT_MAX);
 		}
 		assert_true(r.text.len <= QF_REPLY_TOTAL_MAX);
 		qf_buf_free(&text);
+		qf_buf_free(&lines);
 		qf_smtp_reply_free(&r);
 	}
 }

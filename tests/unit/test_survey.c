@@ -80,6 +80,28 @@ static void long_messages(void **state)
 	free(message);
 }
 
+/* Bytes are counted many at a time: none is left out, and no count is full. */
+static void every_place(void **state)
+{
+	enum {
+		SIZE = 3 * 4096 + 40
+	};
+	static const char bytes[] = "\n\r\x80";
+	char *message = malloc(SIZE);
+
+	(void)state;
+	for (size_t i = 0; i < 3 * 40; i++) {
+		memset(message, 'a', 40);
+		message[i / 3] = bytes[i % 3];
+		check(message, 40, i % 3 == 2, i / 3 == 39 && i % 3 != 2);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		memset(message, bytes[i], SIZE);
+		check(message, SIZE, false, true);
+	}
+	free(message);
+}
+
 static void part_of_a_file(void **state)
 {
 	struct qf_survey v;
@@ -105,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lines_and_bytes),
 	    cmocka_unit_test(long_messages),
+	    cmocka_unit_test(every_place),
 	    cmocka_unit_test(part_of_a_file),
 	};
 
