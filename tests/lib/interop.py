@@ -184,14 +184,16 @@ class Trial:
         server = self.server
         data = server.keeps(letter.wire.replace(b"\r\n", b"\n"),
                             self.way.uses_bdat(server))
-        rcpts = [a for a in (*letter.rcpts, tag) if server.takes_address(a)]
+        sender = nasty.wire_address(letter.sender)
+        rcpts = [a for a in map(nasty.wire_address, (*letter.rcpts, tag))
+                 if server.takes_address(a)]
         refused = len(letter.rcpts) + 1 - len(rcpts)
-        if (data is None or not server.takes_address(letter.sender) or
+        if (data is None or not server.takes_address(sender) or
                 (letter.utf8 and "SMTPUTF8" not in server.offers) or
                 (refused and self.way.face == "smtp")):
             return None
         return mailservers.Kept(
-            mailbox(letter.sender), tuple(sorted(map(mailbox, rcpts))), data)
+            mailbox(sender), tuple(sorted(map(mailbox, rcpts))), data)
 
     def differs(self, letter, text):
         self.differences.append(f"{self.way.name}: {letter.name}: {text}")

@@ -29,6 +29,15 @@ ADDRESSES = [
 ]
 
 
+def wire_address(address):
+    """As it has to arrive: a domain goes in ASCII if nothing else is in the
+    way of that."""
+    local, at, domain = address.rpartition(b"@")
+    if local.isascii() and not domain.isascii():
+        domain = domain.decode().encode("idna")
+    return local + at + domain
+
+
 @dataclasses.dataclass
 class Letter:
     name: str
@@ -53,7 +62,8 @@ class Letter:
 
     @property
     def utf8(self):
-        return any(not a.isascii() for a in (self.sender, *self.rcpts))
+        return any(not wire_address(a).isascii()
+                   for a in (self.sender, *self.rcpts))
 
 
 def bodies():
