@@ -258,7 +258,7 @@ DOUBLE='ZConnected to 127.0.0.1 but connection died. Possible duplicate! (#4.4.2
 
 @test "the connection dies at each step" {
 	session "$DIED" close
-	session "$DIED" reset
+	session "$DIED" 'say 220 x' 'expect EHLO .*' reset
 	session "$DIED" 'raw 220 x' close
 	session "$DIED" 'say 220 x' 'expect EHLO .*' close
 	session "$DIED" "${FROM[@]:0:4}" close
