@@ -204,13 +204,15 @@ sink() {
 
 	# It ends with its standard input.
 	coproc SINK { exec "$QF_BUILDDIR/bench/sink" "$@" 3>&-; }
-	read -r line <&"${SINK[0]}"
+	exec {from}<&"${SINK[0]}" {to}>&"${SINK[1]}"
+	eval "exec ${SINK[0]}<&- ${SINK[1]}>&-"
+	read -r line <&"$from"
 	port=${line#port }
 }
 
 seen() {
-	echo "$1" >&"${SINK[1]}"
-	read -r -t 60 line <&"${SINK[0]}"
+	echo "$1" >&"$to"
+	read -r -t 60 line <&"$from"
 	echo "$line"
 }
 
@@ -238,8 +240,8 @@ seen() {
 	((BASH_REMATCH[1] >= 40000))
 	seen 0
 	[[ $line == "messages 0 bytes 0 connections 0"*" us 0" ]]
-	eval "exec ${SINK[1]}>&-"
-	wait "$SINK_PID"
+	exec {to}>&-
+	[ -z "$(cat <&"$from")" ]
 	run "$QF_BUILDDIR/bench/sink" --tls 1
 	[ "$status" -eq 1 ]
 	[[ $output == *"needs a certificate"* ]]

@@ -42,7 +42,7 @@ scripts() {
 @test "scripts that are commands can be executed" {
 	local file
 
-	for file in bench/frontend dev/check dev/deps dev/demo \
+	for file in bench/frontend bench/queue bench/remote dev/check dev/deps dev/demo \
 		dev/powercut .ci/run; do
 		[ -x "$file" ]
 	done
