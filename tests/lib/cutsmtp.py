@@ -14,9 +14,9 @@ that both.test.example has the exchangers 127.0.0.2 and, worse, 127.0.0.3.
 CUT says where:
 
   said    after each byte that the server says
-  heard   after each byte that it hears, all that came by then unanswered; over
-          TLS at the ends of commands and one byte before and after
-  shake   inside of its part of a TLS handshake, at each 61st byte
+  heard   after each byte that it hears, all that came by then unanswered
+  ends    of these at the ends of commands and one byte before and after
+  shake   inside of its part of a TLS handshake, at each 101st byte
 
 WAY is words of `starttls`, `tls`, `pipelining` and `chunking`.
 
@@ -41,15 +41,17 @@ import types
 import fakesmtp
 
 PATIENCE = 60  # seconds, met only by a failure
-WORKERS = 4
+WORKERS = 3
 NOWHERE = 1 << 30
-HELLO = "EHLO me.example"
-RCPTS = ("a@y.example", "b@y.example")
-BODY = b"Subject: x\n\n.Hello.\n"
+# Short, as each byte of them may be a cut.
+HELLO = "EHLO me"
+SENDER = "s@x"
+RCPTS = ("a@y", "b@y")
+BODY = b"x: y\n\n.\n"
 # How the module names steps, and qfront-remote recipients before them.
 NAMES = {"greeting": "greeting", "ehlo": "EHLO", "starttls": "STARTTLS",
-         "mail": "MAIL FROM:<s@x.example>", "rcpt": "RCPT TO:<a@y.example>",
-         "rcpt2": "RCPT TO:<b@y.example>", "data": "DATA",
+         "mail": f"MAIL FROM:<{SENDER}>", "rcpt": f"RCPT TO:<{RCPTS[0]}>",
+         "rcpt2": f"RCPT TO:<{RCPTS[1]}>", "data": "DATA",
          "end": "end of message"}
 DIED = "connection died. {}(#4.4.2)\n"
 TAKEN = " accepted message.\nRemote host said: 250-e\n250 taken\n"
@@ -177,12 +179,12 @@ class Session:
             self.shake()
         self.say("greeting", "220-g", "220 g")
         if "starttls" in self.way:
-            self.hello(offers + ["STARTTLS"])
+            self.hello(["STARTTLS"])
             self.expect("STARTTLS")
             self.say("starttls", "220 go")
             self.shake()
         self.hello(offers)
-        self.expect("MAIL FROM:<s@x.example>.*")
+        self.expect(f"MAIL FROM:<{SENDER}>.*")
         self.say("mail", "250 ok")
         self.expect(f"RCPT TO:<{RCPTS[0]}>")
         self.say("rcpt", "250 ok")
@@ -255,16 +257,18 @@ class Module(Face):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.mail = self.file("mail", "s@x.example", *RCPTS, "", rest=BODY)
+        self.mail = self.file("mail", SENDER, *RCPTS, "", rest=BODY)
         self.out = os.path.join(self.folder, "out")
 
-    def run(self, port):
+    def know(self, port):
         options = [word for word in ("tls", "starttls") if word in self.way]
         if options:
             options.append(f"x509cafile={self.certs}/ca.pem")
-        stdin = self.file("options", "host=127.0.0.1", f"port={port}",
-                          *options, "")
-        return self.start([], {"HELOHOST": "me.example"}, stdin, self.out,
+        self.options = self.file(
+            "options", "host=127.0.0.1", f"port={port}", *options, "")
+
+    def run(self):
+        return self.start([], {"HELOHOST": "me"}, self.options, self.out,
                           "/dev/null", self.mail)
 
     def again(self, session):
@@ -301,16 +305,18 @@ class Remote(Face):
         self.message = self.file("message", rest=BODY)
         self.out = os.path.join(self.folder, "out")
         os.makedirs(f"{self.folder}/queue/lock")
-        self.file("me", "me.example")
+        self.file("me", "me")
         shutil.copy(f"{os.environ['CONTROLDIR']}/resolver", self.folder)
 
-    def run(self, port):
+    def know(self, port):
         tls = ""
         if "tls" in self.way:
             tls = f" tls x509cafile={self.certs}/ca.pem"
         self.file("smtproutes", f": port={port}{tls}")
+
+    def run(self):
         return self.start(
-            ["both.test.example", "s@x.example", *RCPTS],
+            ["both.test.example", SENDER, *RCPTS],
             {"CONTROLDIR": self.folder, "QUEUEDIR": f"{self.folder}/queue"},
             self.message, self.out)
 
@@ -356,6 +362,7 @@ class Runs:
         self.listeners = {}
         while not self.listeners:
             self.listen()
+        self.face.know(self.port)
 
     def listen(self):
         port = 0
@@ -405,7 +412,7 @@ class Runs:
 
     def one(self, cut):
         """What is wrong, or None; and the session."""
-        pid = self.face.run(self.port)
+        pid = self.face.run()
         end = os.pidfd_open(pid)
         session = problem = None
         try:
@@ -428,9 +435,9 @@ def cuts(options, whole):
     if options.cut == "said":
         return [Cut(said=k) for k in range(whole.said + 1)]
     if options.cut == "shake":
-        return [Cut(shake=k) for k in range(0, 1200, 61)]
+        return [Cut(shake=k) for k in range(0, 1200, 101)]
     places = range(whole.heard + 1)
-    if whole.shaken:
+    if options.cut == "ends":
         places = sorted({place for end in [0] + whole.ends
                          for place in (end - 1, end, end + 1)
                          if place in places})
@@ -463,7 +470,7 @@ def main():
     parser.add_argument("--certs")
     parser.add_argument("program")
     parser.add_argument("face", choices=("module", "remote"))
-    parser.add_argument("cut", choices=("said", "heard", "shake"))
+    parser.add_argument("cut", choices=("said", "heard", "ends", "shake"))
     parser.add_argument("way", nargs="*")
     options = parser.parse_args()
     face = {"module": Module, "remote": Remote}[options.face]
