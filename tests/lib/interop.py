@@ -179,6 +179,10 @@ class Trial:
             b"tag%d@y.example" % i: letter
             for i, letter in letters if self.way.carries(i, letter)}
 
+    def _reaches(self, address):
+        return self.server.takes_address(address) and (
+            address.isascii() or "SMTPUTF8" in self.server.offers)
+
     def wanted(self, letter, tag):
         """What the server should keep, as a Kept; None: nothing."""
         server = self.server
@@ -186,10 +190,9 @@ class Trial:
                             self.way.uses_bdat(server))
         sender = nasty.wire_address(letter.sender)
         rcpts = [a for a in map(nasty.wire_address, (*letter.rcpts, tag))
-                 if server.takes_address(a)]
+                 if self._reaches(a)]
         refused = len(letter.rcpts) + 1 - len(rcpts)
-        if (data is None or not server.takes_address(sender) or
-                (letter.utf8 and "SMTPUTF8" not in server.offers) or
+        if (data is None or not self._reaches(sender) or
                 (refused and self.way.face == "smtp")):
             return None
         return mailservers.Kept(
