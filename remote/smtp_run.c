@@ -3,7 +3,8 @@
 #include "lib/base/clock.h"
 
 enum {
-	READ_CHUNK = 16384
+	READ_CHUNK = 16384,
+	WRITES = 16 /* at most, between two looks at the server */
 };
 
 /* What there is to read, without waiting: as qf_stream_read(). */
@@ -27,24 +28,44 @@ static void on_readable(struct qf_smtp *s, struct qf_stream *st)
 		qf_smtp_closed(s, n == 0 ? NULL : qf_stream_reason(&e));
 }
 
-static void on_writable(struct qf_smtp *s, struct qf_stream *st)
+/* Its last words may say why it went away. */
+static void hear_last_words(
+    struct qf_smtp *s, struct qf_stream *st, const struct qf_err *why)
 {
-	struct qf_span out = qf_smtp_pending(s);
-	struct qf_err e, ignored;
-	long n;
+	struct qf_err ignored;
 
-	if (out.n == 0)
-		return;
-	n = qf_stream_write(st, out.p, out.n, 0, &e);
-	if (n > 0)
-		qf_smtp_sent(s, (size_t)n, qf_clock_mono());
-	if (n > 0 || n == QF_ETIME)
-		return;
-	/* Its last words may say why it went away. */
 	while (qf_smtp_wants(s) == QF_SMTP_WANTS_IO &&
 	       read_some(s, st, &ignored) > 0)
 		;
-	qf_smtp_closed(s, qf_stream_reason(&e));
+	qf_smtp_closed(s, qf_stream_reason(why));
+}
+
+/* Sends the next bytes: are they all gone? */
+static bool write_some(struct qf_smtp *s, struct qf_stream *st)
+{
+	struct qf_span out = qf_smtp_pending(s);
+	struct qf_err e;
+	long n;
+
+	if (out.n == 0)
+		return false;
+	n = qf_stream_write(st, out.p, out.n, 0, &e);
+	if (n > 0)
+		qf_smtp_sent(s, (size_t)n, qf_clock_mono());
+	else if (n != QF_ETIME)
+		hear_last_words(s, st, &e);
+	return n == (long)out.n;
+}
+
+/* What there is to send, as far as it goes without waiting; now and then it is
+ * looked whether the server has something to say to it. */
+static void on_writable(struct qf_smtp *s, struct qf_stream *st)
+{
+	for (int i = 0; i < WRITES && write_some(s, st); i++) {
+		if (qf_smtp_wants(s) != QF_SMTP_WANTS_IO ||
+		    !qf_smtp_wants_write(s))
+			break;
+	}
 }
 
 static void do_handshake(

@@ -3,7 +3,6 @@
 #include <string.h>
 
 enum {
-	READ_CHUNK = 65536,
 	LANES = 16,
 	ROUNDS = 255 /* what a lane can count */
 };
@@ -53,36 +52,71 @@ static struct tally count(const char *p, size_t n)
 	return t;
 }
 
-/* Each CR LF, also where the CR came before. */
-static uint64_t count_pairs(const char *p, size_t n, char before)
+static uint64_t count_pairs(const char *p, size_t n)
 {
 	const char *end = p + n, *at;
-	uint64_t pairs = before == '\r' && p[0] == '\n';
+	uint64_t pairs = 0;
 
 	for (at = p; (at = memchr(at, '\r', (size_t)(end - at))) != NULL; at++)
 		pairs += at + 1 < end && at[1] == '\n';
 	return pairs;
 }
 
-int qf_survey(struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
+/* The whole message. */
+static long read_all(char *p, const struct qf_body *body, struct qf_err *e)
 {
-	char chunk[READ_CHUNK], last = '\n';
 	struct qf_body rest = *body;
-	long n;
+	long n, all = 0;
 
-	*v = (struct qf_survey){.wire = rest.end - rest.at};
-	while ((n = qf_body_read(&rest, chunk, sizeof chunk, e)) > 0) {
-		struct tally t = count(chunk, (size_t)n);
+	while ((n = qf_body_read(&rest, p + all, QF_SURVEY_MOST, e)) > 0)
+		all += n;
+	return n < 0 ? n : all;
+}
 
-		/* LF, CR and CR LF are all line ends, and CR LF goes out for
-		 * each. */
-		v->wire += t.lf + t.cr;
-		if (t.cr > 0 || last == '\r')
-			v->wire -= 2 * count_pairs(chunk, (size_t)n, last);
-		v->eightbit = v->eightbit || t.all > 127;
-		last = chunk[n - 1];
-	}
+static void settle_end(struct qf_survey *v, char last)
+{
 	v->ends = last == '\n' || last == '\r';
 	v->wire += v->ends ? 0 : 2;
-	return n < 0 ? QF_EREAD : 0;
+}
+
+static int look_at_all(
+    struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
+{
+	char text[QF_SURVEY_MOST];
+	long n = read_all(text, body, e);
+	struct tally t;
+
+	if (n < 0)
+		return (int)n;
+	/* LF, CR and CR LF are all line ends, and CR LF goes out for each. */
+	t = count(text, (size_t)n);
+	v->wire += t.lf + t.cr;
+	if (t.cr > 0)
+		v->wire -= 2 * count_pairs(text, (size_t)n);
+	v->eightbit = t.all > 127;
+	settle_end(v, n > 0 ? text[n - 1] : '\n');
+	return 0;
+}
+
+static int look_at_end(
+    struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
+{
+	struct qf_body rest = {body->fd, body->end - 1, body->end};
+	char last;
+	long n = qf_body_read(&rest, &last, 1, e);
+
+	if (n < 0)
+		return (int)n;
+	v->eightbit = true;
+	settle_end(v, last);
+	return 0;
+}
+
+int qf_survey(struct qf_survey *v, const struct qf_body *body, struct qf_err *e)
+{
+	uint64_t size = body->end - body->at;
+
+	*v = (struct qf_survey){.wire = size};
+	return size > QF_SURVEY_MOST ? look_at_end(v, body, e)
+				     : look_at_all(v, body, e);
 }

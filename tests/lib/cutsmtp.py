@@ -321,7 +321,8 @@ class Remote(Face):
             self.message, self.out)
 
     def again(self, session):
-        if self.needs_shake(session) and "starttls" in self.way:
+        if ("starttls" in self.way and "ehlo" in session.answered and
+                len(session.answered) < self.opening):
             return "127.0.0.2"  # in clear
         if len(session.answered) < self.opening:
             return "127.0.0.3"

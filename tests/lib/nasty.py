@@ -60,11 +60,6 @@ class Letter:
         """Does it end as a message in a queue should?"""
         return not self.data or self.data.endswith(b"\n")
 
-    @property
-    def utf8(self):
-        return any(not wire_address(a).isascii()
-                   for a in (self.sender, *self.rcpts))
-
 
 def bodies():
     yield from (b".\n", b"..\n", b"...\n", b".a\n", b"a.\n", b". \n", b".\t\n")
