@@ -29,8 +29,8 @@
 #include "lib/base/clock.h"
 #include "lib/net/dial.h"
 #include "lib/net/tls.h"
-#include "remote/smtp.h"
-#include "remote/smtp_run.h"
+#include "remote/smtp/session.h"
+#include "remote/smtp/run.h"
 #include "remote/survey.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "lib/base/io.h"
-#include "remote/smtp_reply.h"
+#include "remote/smtp/reply.h"
 
 static const int dial_exit[] = {[QF_DIAL_NO_HOST] = QF_MODULE_NO_HOST,
     [QF_DIAL_NO_ADDRESS] = QF_MODULE_NO_ADDRESS,

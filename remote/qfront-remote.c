@@ -23,7 +23,7 @@
 #include "remote/letter.h"
 #include "remote/report.h"
 #include "remote/setup.h"
-#include "remote/smtp_reply.h"
+#include "remote/smtp/reply.h"
 #include "remote/walk.h"
 
 enum {

@@ -15,14 +15,14 @@
 #include "lib/net/dial.h"
 #include "lib/net/proxy.h"
 #include "lib/net/tls.h"
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 #include "remote/face.h"
 #include "remote/module.h"
 #include "remote/module_mail.h"
-#include "remote/secret.h"
-#include "remote/smtp.h"
+#include "remote/auth/secret.h"
+#include "remote/smtp/session.h"
 #include "remote/smtp_options.h"
-#include "remote/smtp_run.h"
+#include "remote/smtp/run.h"
 #include "remote/survey.h"
 
 static const char synopsis[] = "HELOHOST=NAME smtp";

@@ -6,7 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "remote/smtp_reply.h"
+#include "remote/smtp/reply.h"
 
 enum {
 	READ_CHUNK =

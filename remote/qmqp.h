@@ -1,7 +1,7 @@
 /*
  * The client's side of QMQP (cr.yp.to/proto/qmqp.html) as an engine without
- * I/O, as remote/smtp.h is one: one netstring with the message, the sender and
- * the recipients goes out, one netstring with the result comes back.
+ * I/O, as remote/smtp/session.h is one: one netstring with the message, the
+ * sender and the recipients goes out, one netstring with the result comes back.
  *
  * A message goes to all of its recipients or to none: the protocol has one
  * answer. What must stay true: the last byte, a comma without which no server

@@ -6,7 +6,7 @@
 #define QF_REMOTE_REPORT_H
 
 #include "lib/base/buf.h"
-#include "remote/smtp_mail.h"
+#include "remote/smtp/mail.h"
 
 enum qf_report {
 	QF_REPORT_ACCEPTED = 'r',

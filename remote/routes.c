@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "lib/base/paths.h"
-#include "remote/secret.h"
+#include "remote/auth/secret.h"
 
 /* The last line whose name is key. */
 static const struct qf_line *find(

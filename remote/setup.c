@@ -7,7 +7,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
-#include "remote/smtp.h"
+#include "remote/smtp/session.h"
 
 #define AT(field) offsetof(struct qf_remote_control, field)
 

@@ -9,9 +9,9 @@
 #include "lib/base/err.h"
 #include "lib/net/dns_conf.h"
 #include "lib/net/tls.h"
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 #include "remote/routes.h"
-#include "remote/secret.h"
+#include "remote/auth/secret.h"
 
 struct qf_remote_control {
 	char *me, *helohost;

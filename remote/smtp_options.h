@@ -9,10 +9,10 @@
 
 #include "lib/base/err.h"
 #include "lib/net/tls.h"
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 #include "remote/module.h"
-#include "remote/secret.h"
-#include "remote/smtp.h"
+#include "remote/auth/secret.h"
+#include "remote/smtp/session.h"
 
 /* As they were given; zeroed memory is none. */
 struct qf_smtp_options {

@@ -6,7 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/net/tlsa_find.h"
-#include "remote/smtp_run.h"
+#include "remote/smtp/run.h"
 
 enum {
 	ADDRS = 2 * QF_MX_ADDRS

@@ -13,7 +13,7 @@
 #include "lib/net/tcpto.h"
 #include "lib/net/tls.h"
 #include "remote/body.h"
-#include "remote/smtp.h"
+#include "remote/smtp/session.h"
 #include "remote/smtp_options.h"
 
 /* Borrowed for the length of the call. */

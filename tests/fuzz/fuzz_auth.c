@@ -9,8 +9,8 @@
  */
 #include <string.h>
 
-#include "remote/auth.h"
-#include "remote/secret.h"
+#include "remote/auth/auth.h"
+#include "remote/auth/secret.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PASS  "correct-horse-battery"

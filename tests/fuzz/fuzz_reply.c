@@ -8,8 +8,8 @@
  */
 #include <string.h>
 
-#include "remote/smtp_ehlo.h"
-#include "remote/smtp_reply.h"
+#include "remote/smtp/ehlo.h"
+#include "remote/smtp/reply.h"
 #include "tests/fuzz/fuzz.h"
 
 /* What a reply came to. */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "remote/auth.h"
-#include "remote/smtp.h"
+#include "remote/auth/auth.h"
+#include "remote/smtp/session.h"
 #include "tests/fuzz/fuzz.h"
 
 enum {

@@ -4,7 +4,7 @@
 #ifndef QF_TESTS_SMTP_WORLD_H
 #define QF_TESTS_SMTP_WORLD_H
 
-#include "remote/smtp.h"
+#include "remote/smtp/session.h"
 #include "tests/unit/unit.h"
 
 /* A message in memory as the source. */

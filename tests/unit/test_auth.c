@@ -1,6 +1,6 @@
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 
-#include "remote/secret.h"
+#include "remote/auth/secret.h"
 #include "tests/unit/unit.h"
 
 #define TIM   .user = "tim", .pass = "tanstaaftanstaaf" /* RFC 2195, RFC 4616 */

@@ -2,7 +2,7 @@
  * SCRAM (RFC 5802, RFC 7677): a whole exchange with a server of our own, which
  * is held against the examples of the RFCs, and servers that cheat.
  */
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 #include "tests/unit/scram.h"
 
 #define PASS "pencil"

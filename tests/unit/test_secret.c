@@ -1,4 +1,4 @@
-#include "remote/secret.h"
+#include "remote/auth/secret.h"
 
 #include <pthread.h>
 #include <sys/stat.h>

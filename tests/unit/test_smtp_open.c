@@ -1,4 +1,4 @@
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 #include "tests/unit/smtp_world.h"
 
 /*

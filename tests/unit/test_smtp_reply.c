@@ -1,6 +1,6 @@
-#include "remote/smtp_reply.h"
+#include "remote/smtp/reply.h"
 
-#include "remote/smtp_ehlo.h"
+#include "remote/smtp/ehlo.h"
 #include "tests/unit/unit.h"
 
 enum {

@@ -1,4 +1,4 @@
-#include "remote/smtp_run.h"
+#include "remote/smtp/run.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>

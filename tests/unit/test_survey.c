@@ -1,6 +1,6 @@
 #include "remote/survey.h"
 
-#include "remote/smtp_data.h"
+#include "remote/smtp/data.h"
 #include "tests/unit/unit.h"
 
 static int file_of(const char *p, size_t n)

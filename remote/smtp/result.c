@@ -1,4 +1,4 @@
-#include "remote/smtp_internal.h"
+#include "remote/smtp/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-#include "remote/smtp_internal.h"
+#include "remote/smtp/internal.h"
 
 #include <string.h>
 
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 
 void qf_smtp_write_hello(struct qf_smtp *s, enum qf_smtp_step step)
 {

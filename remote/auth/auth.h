@@ -1,7 +1,7 @@
 /*
  * AUTH (RFC 4954) as the client sees it, without I/O: which mechanism, and
  * what is answered to each challenge. The session sends the lines
- * (remote/smtp.h).
+ * (remote/smtp/session.h).
  *
  * What must stay true: a mechanism that shows the secret to whoever listens is
  * chosen only over TLS, or where the user has allowed it; whatever the server
@@ -12,8 +12,8 @@
  * qf_auth_first(), qf_auth_next() for each 334, qf_auth_done() on 235.
  * qf_auth_choose() starts anew, for the next connection.
  */
-#ifndef QF_REMOTE_AUTH_H
-#define QF_REMOTE_AUTH_H
+#ifndef QF_REMOTE_AUTH_AUTH_H
+#define QF_REMOTE_AUTH_AUTH_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "remote/smtp_internal.h"
+#include "remote/smtp/internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "remote/smtp_ehlo.h"
+#include "remote/smtp/ehlo.h"
 
 #include <limits.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "lib/base/strv.h"
-#include "remote/smtp_reply.h"
+#include "remote/smtp/reply.h"
 
 enum {
 	QF_EHLO_AUTH_MAX = 32 /* mechanisms that are kept */

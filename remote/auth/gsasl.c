@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "remote/auth_mech.h"
+#include "remote/auth/mech.h"
 
 /* Gives memory of the library back without what it holds. */
 static void wipe_free(char *p, size_t n)

@@ -1,4 +1,4 @@
-#include "remote/smtp_reply.h"
+#include "remote/smtp/reply.h"
 
 #include <string.h>
 

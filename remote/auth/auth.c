@@ -1,12 +1,12 @@
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "remote/auth_mech.h"
-#include "remote/secret.h"
-#include "remote/smtp_reply.h"
+#include "remote/auth/mech.h"
+#include "remote/auth/secret.h"
+#include "remote/smtp/reply.h"
 
 enum {
 	USER_MAX = 1024,

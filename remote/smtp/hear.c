@@ -1,6 +1,6 @@
-#include "remote/smtp_internal.h"
+#include "remote/smtp/internal.h"
 
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 
 void qf_smtp_confused(struct qf_smtp *s, const char *why)
 {

@@ -1,4 +1,4 @@
-#include "remote/smtp_data.h"
+#include "remote/smtp/data.h"
 
 #include <endian.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 
 #include "lib/base/err.h"
 #include "lib/net/stream.h"
-#include "remote/smtp.h"
+#include "remote/smtp/session.h"
 
 /* Makes TLS of the stream before the deadline: 0, or negative with e. */
 typedef int qf_smtp_shake_fn(

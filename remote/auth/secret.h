@@ -2,8 +2,8 @@
  * Secrets of a login: read from files, so that they stand on no command line
  * and in no table that others may see, and removed from memory after use.
  */
-#ifndef QF_REMOTE_SECRET_H
-#define QF_REMOTE_SECRET_H
+#ifndef QF_REMOTE_AUTH_SECRET_H
+#define QF_REMOTE_AUTH_SECRET_H
 
 #include <stdbool.h>
 

@@ -1,15 +1,15 @@
 /*
- * What the parts of the SMTP engine share: smtp.c has the session's life, its
- * buffers and timers; smtp_hear.c what becomes of bytes and replies;
- * smtp_open.c the dialogue up to the first message;
- * smtp_carry.c the dialogue that carries one; smtp_result.c what became of it.
+ * What the parts of the SMTP engine share: session.c has the session's life,
+ * its buffers and timers; hear.c what becomes of bytes and replies; open.c the
+ * dialogue up to the first message; carry.c the one that carries a message;
+ * result.c what became of it.
  */
 #ifndef QF_REMOTE_SMTP_INTERNAL_H
 #define QF_REMOTE_SMTP_INTERNAL_H
 
-#include "remote/smtp.h"
-#include "remote/smtp_data.h"
-#include "remote/smtp_reply.h"
+#include "remote/smtp/session.h"
+#include "remote/smtp/data.h"
+#include "remote/smtp/reply.h"
 
 enum {
 	QF_SMTP_WINDOW = 64 /* commands that wait for a reply at most */
@@ -76,7 +76,7 @@ struct qf_smtp {
 	char *chunk;
 };
 
-/* smtp.c */
+/* session.c */
 
 /* The command whose reply is next, or NULL. */
 struct qf_smtp_command *qf_smtp_next_command(struct qf_smtp *s);
@@ -102,7 +102,7 @@ bool qf_smtp_has_left(const struct qf_smtp *s, const struct qf_smtp_command *c);
 /* What follows from where the session stands, whatever has led there. */
 void qf_smtp_move_on(struct qf_smtp *s);
 
-/* smtp_hear.c */
+/* hear.c */
 
 /* A reply out of place: `why: what it says`. */
 void qf_smtp_confused(struct qf_smtp *s, const char *why);
@@ -110,11 +110,11 @@ void qf_smtp_confused(struct qf_smtp *s, const char *why);
 /* Is the reply a refusal for good? */
 bool qf_smtp_is_final(const struct qf_smtp *s);
 
-/* smtp_open.c */
+/* open.c */
 void qf_smtp_open_answered(struct qf_smtp *s, enum qf_smtp_step step);
 void qf_smtp_write_hello(struct qf_smtp *s, enum qf_smtp_step step);
 
-/* smtp_carry.c */
+/* carry.c */
 
 /* Begins with s->mail, in the phase READY. */
 void qf_smtp_carry(struct qf_smtp *s);
@@ -122,7 +122,7 @@ void qf_smtp_carry_answered(struct qf_smtp *s, const struct qf_smtp_command *c);
 /* Appends a piece of the message, with its end where that is reached. */
 void qf_smtp_add_piece(struct qf_smtp *s);
 
-/* smtp_result.c */
+/* result.c */
 
 /* The step that is going on. */
 enum qf_smtp_step qf_smtp_step_now(struct qf_smtp *s);

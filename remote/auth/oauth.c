@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "remote/auth_mech.h"
+#include "remote/auth/mech.h"
 
 #define SEPARATOR "\001"
 

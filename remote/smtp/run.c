@@ -1,4 +1,4 @@
-#include "remote/smtp_run.h"
+#include "remote/smtp/run.h"
 
 #include "lib/base/clock.h"
 

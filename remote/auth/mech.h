@@ -6,7 +6,7 @@
 
 #include <gsasl.h>
 
-#include "remote/auth.h"
+#include "remote/auth/auth.h"
 
 enum {
 	QF_MECH_USER = 1, /* what it needs */

@@ -2,7 +2,7 @@
  * The client's side of SMTP (RFC 5321) and LMTP (RFC 2033) sessions as an
  * engine without I/O: bytes from the server in, bytes for the server out, and
  * the time at which waiting is over. Sockets, TLS and the clock are the
- * driver's (smtp_run.h).
+ * driver's (run.h).
  *
  * A session is opened once (greeting, EHLO, STARTTLS, AUTH) and then carries
  * one message after the other. What must stay true:
@@ -18,8 +18,8 @@
  *  - memory stays under 512 KiB and 1000 bytes for each recipient that is
  *    refused, whatever the server says.
  */
-#ifndef QF_REMOTE_SMTP_H
-#define QF_REMOTE_SMTP_H
+#ifndef QF_REMOTE_SMTP_SESSION_H
+#define QF_REMOTE_SMTP_SESSION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +27,8 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "remote/smtp_ehlo.h"
-#include "remote/smtp_mail.h"
+#include "remote/smtp/ehlo.h"
+#include "remote/smtp/mail.h"
 
 struct qf_auth;
 
