@@ -73,7 +73,7 @@ ABOVE=close,fstat,lseek,pread,write
 	server 127.0.0.2 --cert "$CERTS/good.pem" --key "$CERTS/good.key"
 	echo ": port=$PORT" >"$CONTROLDIR/smtproutes"
 	echo "nameserver $NAMESERVER" >"$CONTROLDIR/resolver"
-	HOST=to.test.example points remote --sparse 8 --skip "$ABOVE"
+	HOST=to.test.example points remote --sparse 4 --skip "$ABOVE"
 }
 
 # What libunbound does in its thread may never be answered, until the time of a
@@ -81,7 +81,7 @@ ABOVE=close,fstat,lseek,pread,write
 @test "qfront-remote, by a DNS that is proven" {
 	server 127.0.0.2
 	echo ": port=$PORT" >"$CONTROLDIR/smtproutes"
-	HOST=to.test.example points remote --sparse 8 \
+	HOST=to.test.example points remote --sparse 4 \
 		--skip "$ABOVE,fcntl,open,read,stat,thread"
 }
 
@@ -103,5 +103,5 @@ ABOVE=close,fstat,lseek,pread,write
 	server 127.0.0.1 --cert "$CERTS/good.pem" --key "$CERTS/good.key"
 	OPTIONS="starttls
 x509cafile=$CERTS/ca.pem
-" points smtp --sparse 8 --skip "$ABOVE"
+" points smtp --sparse 4 --skip "$ABOVE"
 }
