@@ -23,7 +23,7 @@ setup() {
 
 teardown() {
 	stop_peers
-	rm -rf "${FOLDER:?}"
+	[[ -z ${FOLDER-} ]] || rm -rf "$FOLDER"
 }
 
 # arrives_at SERVER WAYS: all messages, by so many ways.
