@@ -388,6 +388,25 @@ TLS: TLSv1.3 "*"
 	lacks 'MAIL FROM' "$RECORD.one.1"
 }
 
+@test "the options of a route are seen at the server" {
+	start_sink --messages 1
+	control smtproutes ":127.0.0.1:$PORT source=127.0.0.5"
+	remote y.example s@x.example r@y.example
+	[[ $REPORT == "r|K127.0.0.1 accepted message."* ]]
+	wait_for_peer
+	grep -q '"peer": "127.0.0.5"' "$SINK/1.json"
+	fake 127.0.0.2 one --cert "$CERTS/good.pem" \
+		--key "$CERTS/good.key" --ca "$CERTS/ca.pem" \
+		< <(takes_it_secure)
+	control smtproutes ":one.test.example:$MXPORT starttls \
+x509cafile=$CERTS/ca.pem x509certfile=$CERTS/client.pem \
+x509keyfile=$CERTS/client.key tls-min=1.3"
+	remote y.example s@x.example r@y.example
+	[[ $REPORT == "r|K"*"TLSv1.3 "*"verified=certificate"* ]]
+	wait_for_peer
+	grep -q '"client": "client.test.example"' "$RECORD.one.1.json"
+}
+
 @test "opportunistic TLS that fails: the same server in clear" {
 	fake 127.0.0.2 one < <(
 		printf '%s\n' 'say 220 fake' 'expect EHLO .*' 'say 250-x' \
