@@ -203,13 +203,20 @@ static void report_recipients(
 }
 
 /* Why no server has said anything. */
-static const char *const no_session[] = {
-    [QF_WALK_NOBODY] =
-	"Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)",
-    [QF_WALK_LEFT_OUT] =
-	"Sorry, whether a server must prove itself can not be told: its TLSA "
-	"records can not be had, or are forged. (#4.7.5)",
-    [QF_WALK_NO_SOCKET] = "System resources temporarily unavailable. (#4.3.0)"};
+static const char *no_session(enum qf_walk_end end)
+{
+	switch (end) {
+	case QF_WALK_LEFT_OUT:
+		return "Sorry, whether a server must prove itself can not be "
+		       "told: its TLSA records can not be had, or are forged. "
+		       "(#4.7.5)";
+	case QF_WALK_NO_SOCKET:
+		return "System resources temporarily unavailable. (#4.3.0)";
+	default:
+		return "Sorry, I wasn't able to establish an SMTP connection. "
+		       "(#4.4.1)";
+	}
+}
 
 static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 {
@@ -218,7 +225,7 @@ static void report(struct run *r, const struct qf_walk *w, enum qf_walk_end end)
 
 	if (end < QF_WALK_SAID) {
 		report_recipients(r, NULL, "");
-		later(r, no_session[end]);
+		later(r, no_session(end));
 		return;
 	}
 	result = qf_smtp_result(w->session);
