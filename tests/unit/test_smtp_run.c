@@ -26,20 +26,20 @@ static long give(void *ctx, char *p, size_t n, struct qf_err *e)
 	return (long)n;
 }
 
-/* Reads up to what the client ends with. */
+/* Reads up to what the client ends with, whose first byte comes again only
+ * where it could begin anew. */
 static void wait_for(int fd, const char *mark)
 {
-	size_t n = strlen(mark), have = 0;
-	char tail[16] = "", c;
+	size_t have = 0;
+	char c;
 
-	while (have < n || memcmp(tail, mark, n) != 0) {
+	while (mark[have] != '\0') {
 		if (read(fd, &c, 1) != 1)
 			_exit(1);
-		if (have == n)
-			memmove(tail, tail + 1, n - 1);
-		else
+		if (c == mark[have])
 			have++;
-		tail[have - 1] = c;
+		else
+			have = c == mark[0];
 	}
 }
 
