@@ -7,7 +7,7 @@
  * All go over one connection to 127.0.0.1, each as one chunk (RFC 3030), with
  * the bytes as they are. Nothing is looked at: not the message, not the
  * replies, but that there are so many lines. Standard output gets a line as
- *that of bench/carry.
+ * that of bench/carry.
  */
 #include <arpa/inet.h>
 #include <errno.h>

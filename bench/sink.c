@@ -1,6 +1,6 @@
 /*
  * An SMTP server that takes everything and keeps nothing, as fast as it can:
- *the other end of the measurements. It counts what its clients do.
+ * the other end of the measurements. It counts what its clients do.
  *
  *	sink [OPTION NUMBER]... [CERTIFICATE KEY]
  *
@@ -14,7 +14,7 @@
  *
  * It listens on a port of 127.0.0.1, and says which: `port N`. For each line
  * with a number on standard input it waits until so many messages have come,
- *and tells what came since the last such line:
+ * and tells what came since the last such line:
  *
  *	messages N bytes N connections N handshakes N resumed N flights N us N
  *
@@ -22,7 +22,7 @@
  * resumed are among them. A flight is what it sends in one piece when it has
  * answered all that came; those without an answer to a command of a message,
  * from MAIL or RSET on, do not count. us is the time from the first that came
- *to the end of the last message. It ends with standard input.
+ * to the end of the last message. It ends with standard input.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -57,9 +57,7 @@ static void find_obstacle(struct qf_smtp *s, struct qf_buf *what)
 	const struct qf_smtp_ehlo *o = &s->offers;
 	const struct qf_smtp_mail *m = s->mail;
 
-	if (s->with_utf8 && !o->smtputf8 && leave_out_utf8(s))
-		s->with_utf8 = false;
-	if (s->with_utf8 && !o->smtputf8) {
+	if (m->utf8 && !o->smtputf8 && !leave_out_utf8(s)) {
 		qf_buf_adds(what,
 		    "the message needs SMTPUTF8, which the server does not "
 		    "offer");
@@ -183,7 +181,7 @@ static void write_mail(struct qf_smtp *s)
 		qf_buf_addf(&s->out, " SIZE=%llu", (unsigned long long)m->size);
 	if (o->eightbitmime && m->eightbit)
 		qf_buf_adds(&s->out, " BODY=8BITMIME");
-	if (s->with_utf8)
+	if (o->smtputf8 && m->utf8)
 		qf_buf_adds(&s->out, " SMTPUTF8");
 	if (o->dsn && m->ret != NULL)
 		qf_buf_addf(&s->out, " RET=%s", m->ret);
@@ -264,7 +262,6 @@ void qf_smtp_carry(struct qf_smtp *s)
 	s->heard = false;
 	s->mail_written = s->data_written = false;
 	s->rcpt_written = s->rcpt_answered = s->rcpt_taken = 0;
-	s->with_utf8 = s->mail->utf8;
 	s->data = (struct qf_smtp_data){.plain = uses_bdat(s)};
 	s->phase = QF_SMTP_ENVELOPE;
 	qf_smtp_result_reset(&s->result, s->mail->rcpt->n);

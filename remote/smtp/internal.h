@@ -69,7 +69,6 @@ struct qf_smtp {
 
 	/* Of the message: */
 	bool mail_written, data_written;
-	bool with_utf8; /* SMTPUTF8 goes with MAIL */
 	size_t rcpt_written, rcpt_answered;
 	size_t rcpt_taken; /* by the server, whatever the result says */
 	struct qf_smtp_data data;
