@@ -162,6 +162,19 @@ takes_it_secure() {
 	envelope_script
 }
 
+# ... that ends where the client does not like what it sees of TLS.
+refuses_tls() {
+	cat <<-'END'
+		say 220 fake
+		expect EHLO .*
+		say 250-x
+		say 250 STARTTLS
+		expect STARTTLS
+		say 220 go
+		tls-fails .*
+	END
+}
+
 ACCEPTED="r|K127.0.0.2 accepted message.
 ${SAID}250 taken
 |"
@@ -452,15 +465,7 @@ ${SAID}554 too many
 	[[ $REPORT == "r|K"*"TLS: TLSv1.1 "* ]]
 	wait_for_peer
 	fake 127.0.0.2 one --tls-min 1.0 --tls-max 1.1 \
-		--cert "$CERTS/good.pem" --key "$CERTS/good.key" <<-'END'
-		say 220 fake
-		expect EHLO .*
-		say 250-x
-		say 250 STARTTLS
-		expect STARTTLS
-		say 220 go
-		tls-fails .*
-	END
+		--cert "$CERTS/good.pem" --key "$CERTS/good.key" < <(refuses_tls)
 	remote dane.test.example s@x.example r@y.example
 	[[ $REPORT == "Z"*"no version in common"*"TLS 1.2"* ]]
 }
@@ -477,15 +482,7 @@ ${SAID}554 too many
 	wait_for_peer
 	for fail in wrong expired self revoked; do
 		fake 127.0.0.2 one --cert "$CERTS/$fail.pem" \
-			--key "$CERTS/$fail.key" <<-'END'
-			say 220 fake
-			expect EHLO .*
-			say 250-x
-			say 250 STARTTLS
-			expect STARTTLS
-			say 220 go
-			tls-fails .*
-		END
+			--key "$CERTS/$fail.key" < <(refuses_tls)
 		control smtproutes ":one.test.example:$MXPORT starttls \
 x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 		remote y.example s@x.example r@y.example
@@ -521,15 +518,7 @@ x509cafile=$CERTS/ca.pem x509crlfile=$CERTS/ca.crl"
 
 	# The next one is tried, which is another host.
 	fake 127.0.0.2 one --cert "$CERTS/good.pem" \
-		--key "$CERTS/good.key" <<-'END'
-		say 220 fake
-		expect EHLO .*
-		say 250-x
-		say 250 STARTTLS
-		expect STARTTLS
-		say 220 go
-		tls-fails .*
-	END
+		--key "$CERTS/good.key" < <(refuses_tls)
 	fake 127.0.0.3 two < <(takes_it)
 	remote dane2.test.example s@x.example r@y.example
 	reports "${ACCEPTED//0.0.2/0.0.3}"
