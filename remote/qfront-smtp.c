@@ -189,11 +189,6 @@ static int prepare_auth(struct run *r, struct qf_err *e)
 		return 0;
 	if (qf_auth_check(&spec, e) < 0)
 		return QF_MODULE_USAGE;
-	if (r->secret.exposed)
-		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
-		    QF_KS("file", r->options.pass_file != NULL
-				      ? r->options.pass_file
-				      : r->options.token_file));
 	r->auth = qf_auth_new(&spec);
 	return 0;
 }

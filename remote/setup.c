@@ -1,11 +1,8 @@
 #include "remote/setup.h"
 
-#include <fcntl.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/log.h"
 #include "lib/base/paths.h"
 #include "remote/smtp/session.h"
 
@@ -48,7 +45,6 @@ static int settle_helohost(struct qf_remote_control *c, struct qf_err *e)
 static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 {
 	struct qf_ctl ctl = QF_CTL_NONE;
-	struct stat st;
 	int rc = qf_ctl_open(&ctl, qf_dir(QF_DIR_CONTROL), e);
 
 	if (rc == 0)
@@ -57,8 +53,7 @@ static int load_control(struct qf_remote_setup *s, struct qf_err *e)
 		rc = qf_dns_conf_load(&s->resolver, &ctl, e);
 	if (rc == 0)
 		rc = qf_ctl_lines(&ctl, "smtproutes", &s->routes, e);
-	s->exposed = rc > 0 && fstatat(ctl.fd, "smtproutes", &st, 0) == 0 &&
-		     (st.st_mode & S_IROTH) != 0;
+	s->exposed = rc > 0 && qf_ctl_is_exposed(&ctl, "smtproutes");
 	qf_ctl_close(&ctl);
 	return rc < 0 ? rc : 0;
 }
@@ -82,19 +77,6 @@ static int load_tls(struct qf_remote_setup *s, struct qf_err *e)
 	return rc < 0 ? rc : qf_tls_new(&s->tls, &conf, e);
 }
 
-/* Others may read the secret: mail goes out all the same. */
-static void warn_exposed(const struct qf_remote_setup *s)
-{
-	const struct qf_smtp_options *o = &s->route.options;
-	const char *file = o->pass_file != NULL    ? o->pass_file
-			   : o->token_file != NULL ? o->token_file
-						   : "smtproutes";
-
-	if (s->secret.exposed || (s->exposed && o->pass != NULL))
-		qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
-		    QF_KS("file", file));
-}
-
 static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 {
 	const struct qf_smtp_options *o = &s->route.options;
@@ -108,7 +90,8 @@ static int load_login(struct qf_remote_setup *s, struct qf_err *e)
 		return qf_fail(e, QF_ECONF,
 		    "a login without a relay: name the server to log in to "
 		    "behind the colon");
-	warn_exposed(s);
+	if (s->exposed && o->pass != NULL)
+		qf_secret_warn("smtproutes");
 	rc = qf_auth_check(&spec, e);
 	if (rc == 0)
 		s->auth = qf_auth_new(&spec);

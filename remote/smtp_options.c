@@ -168,6 +168,8 @@ int qf_smtp_options_tls_conf(
 int qf_smtp_options_login(const struct qf_smtp_options *o,
     struct qf_auth_spec *out, struct qf_secret *secret, struct qf_err *e)
 {
+	int rc;
+
 	*out = (struct qf_auth_spec){.mechanisms = o->mechanisms,
 	    .user = o->user,
 	    .pass = o->pass,
@@ -177,7 +179,13 @@ int qf_smtp_options_login(const struct qf_smtp_options *o,
 	    .login = o->auth_login,
 	    .cleartext = o->insecure_auth};
 	if (o->token_file != NULL)
-		return qf_secret_take(
+		rc = qf_secret_take(
 		    &out->token, "oauth-token", o->token_file, secret, e);
-	return qf_secret_take(&out->pass, "pass", o->pass_file, secret, e);
+	else
+		rc =
+		    qf_secret_take(&out->pass, "pass", o->pass_file, secret, e);
+	if (rc == 0 && secret->exposed)
+		qf_secret_warn(
+		    o->token_file != NULL ? o->token_file : o->pass_file);
+	return rc;
 }

@@ -37,8 +37,9 @@ enum qf_smtp_tls qf_smtp_options_tls(const struct qf_smtp_options *o);
 /* QF_EINVAL when tls-min is no version. */
 int qf_smtp_options_tls_conf(
     const struct qf_smtp_options *o, struct qf_tls_conf *out, struct qf_err *e);
-/* How to log in; a secret in a file is read into `secret`. QF_EINVAL, QF_ECONF
- * and as qf_secret_read(). */
+/* How to log in; a secret in a file is read into `secret`, and where everybody
+ * can read that file the log says so. QF_EINVAL, QF_ECONF and as
+ * qf_secret_read(). */
 int qf_smtp_options_login(const struct qf_smtp_options *o,
     struct qf_auth_spec *out, struct qf_secret *secret, struct qf_err *e);
 

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/base/alloc.h"
 #include "lib/mail/attrs.h"
@@ -83,7 +82,6 @@ int qf_remotes_load(
     const struct qf_ctl *c, struct qf_remotes *out, struct qf_err *e)
 {
 	struct qf_lines lines = QF_LINES_INIT;
-	struct stat st;
 	int rc;
 
 	qf_remotes_free(out);
@@ -95,8 +93,7 @@ int qf_remotes_load(
 	else
 		qf_remotes_free(out);
 	if (rc > 0)
-		out->exposed = fstatat(c->fd, file, &st, 0) == 0 &&
-			       (st.st_mode & S_IROTH) != 0;
+		out->exposed = qf_ctl_is_exposed(c, file);
 	qf_lines_free(&lines);
 	return rc;
 }

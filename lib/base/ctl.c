@@ -173,6 +173,13 @@ int qf_ctl_value(const struct qf_ctl *c, const char *name, struct qf_buf *out,
 	return rc;
 }
 
+bool qf_ctl_is_exposed(const struct qf_ctl *c, const char *name)
+{
+	struct stat st;
+
+	return fstatat(c->fd, name, &st, 0) == 0 && (st.st_mode & S_IROTH) != 0;
+}
+
 int qf_ctl_lines(const struct qf_ctl *c, const char *name, struct qf_lines *out,
     struct qf_err *e)
 {

@@ -65,6 +65,9 @@ struct qf_lines {
 #define QF_LINES_INIT {.bytes = QF_BUF_INIT}
 /* clang-format on */
 
+/* Is there such a file, and can everybody read it? */
+bool qf_ctl_is_exposed(const struct qf_ctl *c, const char *name);
+
 /* 1, 0 when there is no file, QF_ECONF. */
 int qf_ctl_lines(const struct qf_ctl *c, const char *name, struct qf_lines *out,
     struct qf_err *e);

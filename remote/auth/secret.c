@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/io.h"
+#include "lib/base/log.h"
 
 enum {
 	/* With CR and LF behind it, and one byte that shows that it goes on. */
@@ -34,6 +35,12 @@ void qf_secret_free(struct qf_secret *s)
 {
 	qf_secret_wipe(&s->bytes);
 	s->exposed = false;
+}
+
+void qf_secret_warn(const char *path)
+{
+	qf_log(QF_LOG_WARN, "everybody can read a secret: chmod o-r",
+	    QF_KS("file", path));
 }
 
 void qf_secret_hide(struct qf_buf *text, struct qf_span secret)

@@ -43,6 +43,9 @@ int qf_secret_take(const char **value, const char *name, const char *path,
     struct qf_secret *s, struct qf_err *e);
 void qf_secret_free(struct qf_secret *s);
 
+/* Logs that everybody can read this file, which holds a secret. */
+void qf_secret_warn(const char *path);
+
 /* Overwrites all memory of b, and frees it. */
 void qf_secret_wipe(struct qf_buf *b);
 void qf_secret_wipe_words(struct qf_strv *v);
