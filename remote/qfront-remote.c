@@ -34,7 +34,6 @@ enum {
 
 /* All that one run holds. */
 struct run {
-	const char *host;
 	struct qf_remote_setup setup;
 	struct qf_letter letter;
 	struct qf_dns *dns;
@@ -290,8 +289,7 @@ static int prepare(struct run *r, int argc, char **argv)
 	if (argc < 4)
 		return failed(r, "I (qmail-remote) was invoked improperly. "
 				 "(#5.3.5)");
-	r->host = argv[1];
-	if (qf_remote_setup_load(&r->setup, r->host, &e) < 0) {
+	if (qf_remote_setup_load(&r->setup, argv[1], &e) < 0) {
 		qf_log_err("can not send", &e);
 		return later(r, "Unable to read control files. (#4.3.0)");
 	}

@@ -26,8 +26,8 @@ struct qf_dns_conf {
 	unsigned servers;
 	/* Believe a name server that says that an answer is proven. */
 	bool trust_ad;
-	/* A file of DNSKEY or DS records that proofs start from; NULL: the
-	 * system's one for the root, if it has one. */
+	/* A file of DNSKEY or DS records that proofs start from; NULL: nothing
+	 * is proven. */
 	char *trust_anchor;
 };
 

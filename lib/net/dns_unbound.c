@@ -16,13 +16,6 @@ enum {
 	SERVER_TEXT = INET6_ADDRSTRLEN + 8
 };
 
-/* Where a trust anchor for the root may be. */
-static const char *const root_anchors[] = {
-    "/usr/share/dns/root.key",
-    "/var/lib/unbound/root.key",
-    "/etc/unbound/root.key",
-};
-
 struct unbound {
 	struct qf_dns dns;
 	struct ub_ctx *ctx;
@@ -176,16 +169,10 @@ static int use_anchor(
 {
 	const char *anchor = conf->trust_anchor;
 
-	if (anchor != NULL && access(anchor, R_OK) < 0)
-		return qf_fail_sys(e, QF_ECONF, "trust anchor %s", anchor);
-	for (size_t i = 0;
-	     anchor == NULL && i < sizeof root_anchors / sizeof *root_anchors;
-	     i++) {
-		if (access(root_anchors[i], R_OK) == 0)
-			anchor = root_anchors[i];
-	}
 	if (anchor == NULL)
 		return 0;
+	if (access(anchor, R_OK) < 0)
+		return qf_fail_sys(e, QF_ECONF, "trust anchor %s", anchor);
 	u->dns.proves = true;
 	return said(ub->ctx_add_ta_file(u->ctx, anchor), e);
 }
