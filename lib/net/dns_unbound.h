@@ -13,8 +13,8 @@
 #include "lib/net/dns.h"
 #include "lib/net/dns_conf.h"
 
-/* Without a trust anchor, in conf or of the system, it works all the same and
- * proves nothing (dns.h). 0; QF_ECONF when the anchor can not be read; QF_ENET
+/* Without a trust anchor in conf it works all the same and proves nothing
+ * (dns.h). 0; QF_ECONF when the anchor can not be read; QF_ENET
  * for what the library says. */
 int qf_dns_unbound_open(
     struct qf_dns **dns, const struct qf_dns_conf *conf, struct qf_err *e);
